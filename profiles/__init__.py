@@ -1,0 +1,1 @@
+"""Offline: find language neurons, store them as steering profiles, judge the result."""

@@ -1,0 +1,136 @@
+"""Apply a profile's edit to a transformers model by hooks: the offline twin of steering/."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from profiles.architecture import FFN, find_ffns
+from profiles.profile import Edit, NeuronEdit, OffsetEdit
+
+# Which positions of the running forward pass are edited; None for all of them.
+_Positions = dict[str, Tensor | None]
+
+
+@contextmanager
+def edited(
+    model: nn.Module,
+    edit: Edit | Sequence[Edit],
+    strength: float = 1.0,
+    first_position: int | Sequence[int] = 0,
+    *,
+    down_projection: str | None = None,
+) -> Iterator[None]:
+    """Within the block, every forward pass of `model` is edited; afterwards none is.
+
+    Neurons: y' = y + strength * (add + scale * y), y the down projection's input. Outputs:
+    h' = h + strength * value, h the FFN's output. Both in float32, then cast back. Several
+    edits (a target and a suppressed language) add up, each seeing the unedited y.
+
+    Args:
+        model: a transformers decoder; KV cache and left-padded batches are understood.
+        edit: what to change.
+        strength: factor on the edit.
+        first_position: edit from this token position on, BOS being 0; an int, or one a row.
+        down_projection: see `find_ffns`.
+    """
+    edits = [edit] if isinstance(edit, Edit) else list(edit)
+    ffns = find_ffns(model, down_projection)
+    positions: _Positions = {"mask": None}
+    with ExitStack() as stack:
+        if not (isinstance(first_position, int) and first_position <= 0):
+            hook = _position_hook(positions, first_position)
+            stack.callback(_base(model).register_forward_pre_hook(hook, with_kwargs=True).remove)
+        for ffn in ffns:
+            for register, act in _layer_hooks(ffn, edits, strength, positions):
+                stack.callback(register(act).remove)
+        yield
+
+
+def _base(model: nn.Module) -> nn.Module:
+    """The module every forward pass of `model` goes through with its keyword arguments."""
+    return model
+
+
+def _layer_hooks(
+    ffn: FFN, edits: Sequence[Edit], strength: float, positions: _Positions
+) -> Iterator[tuple[Callable[[Any], Any], Callable[..., Any]]]:
+    parameter = next(ffn.down.parameters())
+    neurons = [e.neurons for e in edits if e.neurons]
+    offsets = [e.offsets for e in edits if e.offsets]
+    if (table := _neuron_table(neurons, ffn.layer)) is not None:
+        index, add, scale = (t.to(parameter.device) for t in table)
+
+        def before(_module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            y = args[0]
+            # One gather and one write touch the edited columns only: all others stay bit-exact.
+            columns = y[..., index].float()
+            delta = _where(strength * (add + scale * columns), positions)
+            out = y.clone()
+            out[..., index] = (columns + delta).to(y.dtype)
+            return (out, *args[1:])
+
+        yield ffn.down.register_forward_pre_hook, before
+    if (value := _offset_value(offsets, ffn.layer)) is not None:
+        offset = value.to(parameter.device)
+
+        def after(_module: nn.Module, _args: Any, h: Tensor) -> Tensor:
+            delta = _where((strength * offset).expand(h.shape), positions)
+            return (h.float() + delta).to(h.dtype)
+
+        yield ffn.output.register_forward_hook, after
+
+
+def _where(delta: Tensor, positions: _Positions) -> Tensor:
+    mask = positions["mask"]
+    if mask is None:
+        return delta
+    # OPT folds batch and sequence into one axis before its FFN.
+    return delta * mask.reshape(*delta.shape[:-1], 1)
+
+
+def _position_hook(
+    positions: _Positions, first_position: int | Sequence[int]
+) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
+    def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        tokens = kwargs.get("input_ids")
+        tokens = args[0] if tokens is None else tokens
+        rows, width = tokens.shape
+        cache = kwargs.get("past_key_values")
+        past = int(cache.get_seq_length()) if cache is not None else 0
+        mask = kwargs.get("attention_mask")
+        if mask is None:
+            at = torch.arange(past, past + width, device=tokens.device).expand(rows, width)
+        else:  # left padding does not count
+            at = (mask.long().cumsum(-1) - 1)[:, -width:]
+        first = torch.as_tensor(first_position, device=tokens.device).reshape(-1, 1)
+        positions["mask"] = (at >= first).float()
+
+    return hook
+
+
+def _neuron_table(edits: Sequence[NeuronEdit], layer: int) -> tuple[Tensor, Tensor, Tensor] | None:
+    """(index, add, scale) of one layer's neurons, several edits of one neuron added up."""
+    total: dict[int, list[float]] = {}
+    for edit in edits:
+        here = edit.layer == layer
+        for i, add, scale in zip(
+            edit.neuron[here].tolist(), edit.add[here].tolist(), edit.scale[here].tolist(), strict=True
+        ):
+            entry = total.setdefault(i, [0.0, 0.0])
+            entry[0] += add
+            entry[1] += scale
+    if not total:
+        return None
+    rows = torch.tensor([total[i] for i in sorted(total)], dtype=torch.float32)
+    return torch.tensor(sorted(total)), rows[:, 0], rows[:, 1]
+
+
+def _offset_value(edits: Sequence[OffsetEdit], layer: int) -> Tensor | None:
+    """The layer's summed offset [hidden_size], or None where no edit has one."""
+    values = [torch.from_numpy(e.value[e.layer == layer][0].copy()) for e in edits if (e.layer == layer).any()]
+    return torch.stack(values).sum(0) if values else None

@@ -1,0 +1,153 @@
+"""What offsets learn from: a context, then text to be continued with. Pure, no model.
+
+In use a steered request can begin anywhere: from nothing, after a foreign sentence, in the middle
+of one, after foreign paragraphs. Learning sees all of these, in about the shares below.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["target", "suppress"]
+Kind = Literal["nothing", "sentence", "cut", "paragraph", "same"]
+
+# Shares of the kinds of context. "cut" is the hardest to switch in and so the commonest. "same" is
+# text that goes on in its own language: for a suppressed language it keeps the others as they are.
+SHARES: Mapping[Role, Mapping[Kind, float]] = {
+    "target": {"nothing": 0.15, "sentence": 0.2, "cut": 0.45, "paragraph": 0.2},
+    "suppress": {"nothing": 0.1, "sentence": 0.15, "cut": 0.25, "paragraph": 0.15, "same": 0.35},
+}
+# English is the language most prompts and most models' habits are in: its share of the contexts
+# of a target language, where the corpus has it.
+ENGLISH_SHARE = 0.35
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One training example.
+
+    Attributes:
+        kind: which kind of context it is.
+        prefix: the context, "" for none; carries no loss.
+        text: the continuation to be learned, with the blank or newline that joins it, if any.
+    """
+
+    kind: Kind
+    prefix: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Lines by language; line n of one language may be the translation of line n of another."""
+
+    lines: Mapping[str, Sequence[str]]
+
+    def split(self, share: float, most: int, rng: random.Random) -> tuple[Corpus, Corpus]:
+        """(training, held-out) lines, split by line number, so no translation straddles them."""
+        longest = max(len(lines) for lines in self.lines.values())
+        shortest = min(len(lines) for lines in self.lines.values())
+        # The shortest language must keep some lines on both sides.
+        first = rng.sample(range(shortest), max(1, min(most, round(share * shortest))))
+        later = [n for n in range(shortest, longest) if rng.random() < share]
+        held = {*first, *later}
+
+        def part(inside: bool) -> Corpus:
+            return Corpus(
+                lines={
+                    language: [line for n, line in enumerate(lines) if (n in held) == inside]
+                    for language, lines in self.lines.items()
+                }
+            )
+
+        return part(False), part(True)
+
+
+def sample(
+    corpus: Corpus, language: str, role: Role, count: int, rng: random.Random
+) -> list[Example]:
+    """`count` examples for steering towards `language` ("target") or away from it ("suppress")."""
+    kinds, shares = list(SHARES[role]), list(SHARES[role].values())
+    # Systematic sampling: every list of examples has nearly the exact shares.
+    start = rng.random()
+    edges = [sum(shares[: i + 1]) * count for i in range(len(shares))]
+    chosen = [kinds[_first_above(edges, n + start)] for n in range(count)]
+    rng.shuffle(chosen)
+    return [_example(corpus, language, role, kind, rng) for kind in chosen]
+
+
+def _first_above(edges: Sequence[float], value: float) -> int:
+    return next((i for i, edge in enumerate(edges) if value < edge), len(edges) - 1)
+
+
+def _example(corpus: Corpus, language: str, role: Role, kind: Kind, rng: random.Random) -> Example:
+    others = [name for name in corpus.lines if name != language]
+    foreign = _foreign(others, rng) if role == "target" else rng.choice(others)
+    source, goal = (foreign, language) if role == "target" else (language, foreign)
+    if kind == "same":
+        source = goal
+    before, after = corpus.lines[source], corpus.lines[goal]
+    at = rng.randrange(len(before))
+    start = rng.randrange(len(after))
+    if start == at and len(after) > 1:
+        # The translation of the context would teach translating instead of switching.
+        start = (start + 1) % len(after)
+    # Going on into the next line teaches what follows the end of a sentence.
+    text = _join(after[start : start + 2])
+    if kind == "nothing":
+        return Example(kind=kind, prefix="", text=text)
+    if kind == "paragraph":
+        paragraph = _join(before[at : at + rng.randint(2, 5)])
+        return Example(kind=kind, prefix=paragraph + "\n\n", text=text)
+    if kind == "sentence":
+        # The line break may be the prompt's last character or the first the model writes.
+        brk = rng.choice(["\n", "\n\n", " "])
+        prefix, text = (before[at], brk + text) if brk == " " else (before[at] + brk, text)
+        return Example(kind=kind, prefix=prefix, text=text)
+    if kind == "same" and rng.random() < 0.5:
+        return Example(kind=kind, prefix="", text=text)
+    if kind == "same":
+        head, tail = cut(after[start], rng)
+        return Example(kind=kind, prefix=head, text=tail)
+    return _cut_example(before[at], after[start], text, rng)
+
+
+def _cut_example(before: str, line: str, text: str, rng: random.Random) -> Example:
+    head, _ = cut(before, rng)
+    if rng.random() < 0.5:
+        # Go on as a sentence would: from the middle of a line, its end and the next line.
+        _, tail = cut(line, rng)
+        text = tail.lstrip() + text[len(line) :]
+    return Example(kind="cut", prefix=head, text=(" " if spaced(line) else "") + text)
+
+
+def _foreign(others: Sequence[str], rng: random.Random) -> str:
+    if "en" in others and (len(others) == 1 or rng.random() < ENGLISH_SHARE):
+        return "en"
+    return rng.choice([name for name in others if name != "en"])
+
+
+def spaced(line: str) -> bool:
+    """Whether the line's language puts blanks between words (Chinese and Japanese do not)."""
+    return len(line) < 12 * (line.count(" ") + 1)
+
+
+def cut(line: str, rng: random.Random) -> tuple[str, str]:
+    """The line in two, cut between words, or between characters where no blanks are written.
+
+    The second part keeps the blank it begins with. Either may be empty only if the line has a
+    single unit.
+    """
+    units = re.findall(r"\s*\S+", line) if spaced(line) else list(line)
+    if len(units) < 2:
+        return line, ""
+    at = rng.randint(1, len(units) - 1)
+    return "".join(units[:at]), "".join(units[at:])
+
+
+def _join(lines: Sequence[str]) -> str:
+    return (" " if spaced(lines[0]) else "").join(lines)

@@ -1,0 +1,1 @@
+"""What clients and operators meet: the OpenAI server with language control."""

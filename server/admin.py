@@ -1,0 +1,110 @@
+"""Endpoints for operators: which profiles are on offer, load new ones, look at the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from profiles.errors import LangsteerError
+from profiles.profile import Edit
+from server.catalog import Entry
+from server.control import Control
+from server.errors import ApiError, EngineUnavailableError, NotFoundError
+from server.middleware import OWN_PATHS
+from server.registry import Registry
+
+
+def attach(app: FastAPI, registry: Callable[[], Registry], control: Callable[[], Control]) -> None:
+    """Add the endpoints to `app`.
+
+    Args:
+        app: vLLM's application; its API-key check covers them, as all of /v1.
+        registry, control: give what exists only once the engine runs.
+    """
+    router = APIRouter(prefix=OWN_PATHS.rstrip("/"), tags=["langsteer"])
+
+    @router.get("/profiles")
+    async def profiles() -> dict[str, Any]:
+        """Every profile on offer."""
+        return {"object": "list", "data": [_describe(entry) for entry in registry().catalog]}
+
+    @router.get("/profiles/{name}")
+    async def profile(name: str) -> dict[str, Any]:
+        """One profile, by name or name@version."""
+        catalog = registry().catalog
+        entry = catalog.get(name.partition("@")[0])
+        if entry is None or name not in {entry.name, entry.label}:
+            raise NotFoundError(
+                f"no profile {name[:60]!r} is loaded; available are {catalog.names()}",
+                param="name",
+                reason="unknown_profile",
+            )
+        return _describe(entry)
+
+    @router.post("/profiles/reload")
+    async def reload() -> dict[str, Any]:
+        """Read the folder again; what cannot be loaded is listed, what is served stays."""
+        try:
+            report = await registry().reload()
+        except LangsteerError as error:
+            raise EngineUnavailableError(str(error), reason="engine") from error
+        return {"object": "steering.reload", **asdict(report)}
+
+    @router.get("/status")
+    async def status() -> dict[str, Any]:
+        """The engine's own figures."""
+        try:
+            facts = await control().facts()
+        except LangsteerError as error:
+            raise EngineUnavailableError(str(error), reason="engine") from error
+        return {
+            "object": "steering.status",
+            "workers": facts.workers,
+            "profiles_offered": len(registry().catalog),
+            "profiles_in_engine": list(facts.profiles),
+            "rows": facts.rows,
+            "rows_in_use": facts.rows_in_use,
+            "edited_tokens": facts.edited_tokens,
+            "columns": list(facts.columns),
+            "columns_taken": list(facts.columns_taken),
+        }
+
+    app.include_router(router)
+    app.add_exception_handler(ApiError, _answer)
+
+
+async def _answer(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)  # registered for nothing else
+    return JSONResponse(error.to_body(), error.status)
+
+
+def _describe(entry: Entry) -> dict[str, Any]:
+    profile = entry.profile
+    return {
+        "id": entry.label,
+        "object": "steering.profile",
+        "name": entry.name,
+        "version": profile.version,
+        "language": profile.language,
+        "content_hash": profile.content_hash,
+        "model": profile.model.name,
+        "method": profile.provenance.get("method"),
+        "created": entry.created,
+        "loaded_at": entry.loaded_at,
+        "edits": {role: _contents(edit) for role, edit in profile.edits().items()},
+    }
+
+
+def _contents(edit: Edit) -> dict[str, Any]:
+    per_layer: dict[int, int] = {}
+    for layer in edit.neurons.layer.tolist() if edit.neurons else ():
+        per_layer[layer] = per_layer.get(layer, 0) + 1
+    return {
+        "neurons": sum(per_layer.values()),
+        "neurons_per_layer": {str(layer): per_layer[layer] for layer in sorted(per_layer)},
+        "offset_layers": sorted(edit.offsets.layer.tolist()) if edit.offsets else [],
+    }

@@ -1,0 +1,56 @@
+"""The steering that was decided for one request, in the forms others need it in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.catalog import Entry
+from steering.request import Phase, SteeringRequest
+
+_STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppliedSteering:
+    """Steering of one request, names resolved.
+
+    Attributes:
+        target: profile to steer towards, or None.
+        suppress: profiles to steer away from, by name.
+        strength, phase: as in SteeringRequest.
+    """
+
+    target: Entry | None
+    suppress: tuple[Entry, ...]
+    strength: float
+    phase: Phase
+
+    def request(self) -> SteeringRequest:
+        """What the engine is told: content hashes, so a reload cannot change it under way."""
+        return SteeringRequest(
+            target=self.target.profile.content_hash if self.target else None,
+            suppress=tuple(entry.profile.content_hash for entry in self.suppress),
+            strength=self.strength,
+            phase=self.phase,
+        )
+
+    def header(self) -> str:
+        """Value of X-Steering-Profile: `de@1a2b3c4d5e6f; suppress="zh@…"; strength=1; phase=all`.
+
+        A request that only suppresses has "-" in the first place.
+        """
+        parts = [self.target.label if self.target else "-"]
+        if self.suppress:
+            parts.append(f'suppress="{",".join(entry.label for entry in self.suppress)}"')
+        parts += [f"strength={self.strength:g}", f"phase={self.phase}"]
+        return "; ".join(parts)
+
+    def labels(self) -> dict[str, str]:
+        """Metric labels of few values: strength by bucket, sets of suppressed as "several"."""
+        suppressed = [entry.name for entry in self.suppress]
+        return {
+            "target": self.target.name if self.target else "",
+            "suppress": suppressed[0] if len(suppressed) == 1 else "several" * bool(suppressed),
+            "strength": next(f"<={b:g}" for b in _STRENGTHS if self.strength <= b),
+            "phase": self.phase,
+        }

@@ -1,0 +1,86 @@
+"""A request's body: whether it could ask for steering, and how it reads for vLLM."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from server.errors import PolicyError
+from server.wish import FIELD, KEYS
+from steering.request import PREFIX, SteeringRequest
+
+# A key can be spelled with JSON escapes; only \u005x-\u007x can stand for letters or "_".
+_PLAIN = re.compile(rb"steer|\\u00[567]")
+_FORM = re.compile(rb'name="?' + FIELD.encode() + rb'"?[\s;]|' + PREFIX.encode())
+_ONCE = frozenset({FIELD, "vllm_xargs", *KEYS})
+
+
+class Body:
+    """The raw bytes of one request's body and the media type they came with.
+
+    Parsing happens only where the bytes could hold steering, so that an unsteered request
+    costs one scan and is passed on byte for byte.
+    """
+
+    def __init__(self, raw: bytes, media_type: str) -> None:
+        self.raw = raw
+        self._media_type = media_type
+
+    @staticmethod
+    def is_json(media_type: str) -> bool:
+        """Whether vLLM may read a body of this media type as JSON."""
+        return media_type in {"", "application/json"} or media_type.endswith("+json")
+
+    def suspicious(self) -> bool:
+        """False where the body certainly holds no steering."""
+        if not self.is_json(self._media_type):
+            return bool(_FORM.search(self.raw))
+        # json.loads also reads UTF-16 and UTF-32, where the bytes look different.
+        return bool(_PLAIN.search(self.raw)) or not json.detect_encoding(self.raw).startswith(
+            "utf-8"
+        )
+
+    def parse(self) -> Any:
+        """The JSON value.
+
+        Raises:
+            PolicyError: it is not JSON, or is a form, or repeats a key whose last value would
+                silently win.
+        """
+        if not self.is_json(self._media_type):
+            raise PolicyError(
+                f"{FIELD} is taken from JSON bodies only, this one is {self._media_type[:60]}",
+                param=FIELD,
+                reason="malformed_body",
+            )
+        repeated: set[str] = set()
+
+        def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+            out = dict(pairs)
+            if len(out) != len(pairs):
+                keys = [key for key, _ in pairs]
+                repeated.update(key for key in _ONCE & out.keys() if keys.count(key) > 1)
+            return out
+
+        try:
+            value = json.loads(self.raw, object_pairs_hook=once)
+        except (ValueError, RecursionError) as error:
+            raise PolicyError(
+                f"the body is not valid JSON: {str(error)[:200]}", reason="malformed_body"
+            ) from error
+        if repeated and (FIELD in repeated or (isinstance(value, dict) and value.get(FIELD))):
+            raise PolicyError(
+                f"the body has the key {min(repeated)} more than once",
+                param=FIELD,
+                reason="malformed_body",
+            )
+        return value
+
+    @staticmethod
+    def rewritten(fields: Mapping[str, Any], request: SteeringRequest) -> bytes:
+        """The body vLLM gets: without `steering`, the engine's arguments in `vllm_xargs`."""
+        kept = {key: value for key, value in fields.items() if key != FIELD}
+        kept["vllm_xargs"] = {**(kept.get("vllm_xargs") or {}), **request.to_extra_args()}
+        return json.dumps(kept).encode()

@@ -1,0 +1,82 @@
+"""The `langsteer` command: the offline verbs, and `serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from profiles.errors import LangsteerError
+from steering.request import MAX_STRENGTH
+
+# One string a paragraph: typer keeps the line breaks within one.
+_SERVE_HELP = "\n\n".join(
+    (
+        "Serve MODEL with vLLM's OpenAI server, and steer the requests that ask for it.",
+        (
+            "MODEL comes first. Every option not listed here goes to `vllm serve` unchanged, e.g. "
+            "--port 8000 --api-key KEY --max-model-len 4096; `vllm serve --help=all` lists those."
+        ),
+        (
+            'A request asks with the body field "steering": {"target": "de", "suppress": ["zh"], '
+            '"strength": 1.0, "phase": "all" or "decode", "profile": "name@version"}, or with the '
+            "header X-Steering-Target: de. The answer's header X-Steering-Profile names what was "
+            "applied. GET /v1/steering/profiles lists what is on offer, POST "
+            "/v1/steering/profiles/reload reads the folder again."
+        ),
+    )
+)
+
+
+def serve(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder, hub id, or `demo`.")],
+    profiles: Annotated[
+        Path, typer.Option(help="Folder of profile files of MODEL.", file_okay=False, exists=True)
+    ],
+    column_headroom: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Spare edited neurons per layer, for profiles loaded while serving."
+        ),
+    ] = 64,
+    max_strength: Annotated[
+        float,
+        typer.Option(
+            help=f"Largest strength a request may ask for, at most {MAX_STRENGTH:g}.",
+            envvar="LANGSTEER_MAX_STRENGTH",
+        ),
+    ] = MAX_STRENGTH,
+) -> None:
+    """Run the server; exits with 1 and one message where that cannot work."""
+    from server.launch import launch
+
+    try:
+        launch(
+            model,
+            profiles,
+            headroom=column_headroom,
+            max_strength=max_strength,
+            rest=context.args,
+        )
+    except LangsteerError as error:
+        typer.echo(f"langsteer serve: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+def add_serve(app: typer.Typer) -> None:
+    """Add `serve` to a typer application."""
+    app.command(
+        "serve",
+        help=_SERVE_HELP,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(serve)
+
+
+def main() -> None:
+    """The console script."""
+    from profiles.cli import app
+
+    add_serve(app)
+    app()

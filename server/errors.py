@@ -1,0 +1,81 @@
+"""Errors an HTTP client can meet, their status codes and OpenAI error form, in one place."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from profiles.errors import LangsteerError
+
+Reason = Literal[
+    "bad_type",
+    "bad_value",
+    "conflict",
+    "engine",
+    "malformed_body",
+    "missing_edit",
+    "reserved",
+    "too_large",
+    "unknown_key",
+    "unknown_language",
+    "unknown_profile",
+    "unsupported_option",
+    "unsupported_path",
+]
+
+
+class ApiError(LangsteerError):
+    """Base of every error answered over HTTP.
+
+    Attributes:
+        status: HTTP status code.
+        type: as vLLM names errors of that status.
+        param: dotted name of the offending field, or None.
+        reason: what was wrong, from a short closed list; a metric's label.
+    """
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "InternalServerError"
+
+    def __init__(self, message: str, *, reason: Reason, param: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.param = param
+
+    def to_body(self) -> dict[str, Any]:
+        """The OpenAI error object, field for field as vLLM writes it (an integer code)."""
+        return {
+            "error": {
+                "message": str(self),
+                "type": self.type,
+                "param": self.param,
+                "code": self.status,
+            }
+        }
+
+
+class PolicyError(ApiError):
+    """The request asks for steering that cannot be given; it is refused, never run unsteered."""
+
+    status = 400
+    type = "BadRequestError"
+
+
+class NotFoundError(ApiError):
+    """No profile of that name is loaded."""
+
+    status = 404
+    type = "NotFoundError"
+
+
+class BodyTooLargeError(ApiError):
+    """A steered request's body is larger than the server is willing to rewrite."""
+
+    status = 413
+    type = "RequestEntityTooLargeError"
+
+
+class EngineUnavailableError(ApiError):
+    """The engine did not answer."""
+
+    status = 503
+    type = "ServiceUnavailableError"

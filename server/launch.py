@@ -1,0 +1,108 @@
+"""Hand over to vLLM's own `serve`, in this process, once everything is known to be right."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from profiles.errors import ProfileError
+from profiles.fingerprint import fingerprint
+from profiles.resolve import resolve_model
+from server import options
+from server.scan import scan
+from server.settings import PREFIX, Settings
+from steering.capacity import plan
+
+_GROUPS = (
+    "vllm.general_plugins",
+    "vllm.platform_plugins",
+    "vllm.io_processor_plugins",
+    "vllm.stat_logger_plugins",
+    "vllm.endpoint_plugins",
+)
+
+
+def launch(
+    model: str, profiles: Path, *, headroom: int, max_strength: float, rest: Sequence[str]
+) -> None:
+    """Check profiles and plugins, then run vLLM's server until it ends.
+
+    Args:
+        model: MODEL of the command line.
+        profiles: folder of profile files, every one of which must be good.
+        headroom: spare edited columns a layer.
+        max_strength: largest strength a request may ask for.
+        rest: options for `vllm serve`, untouched.
+
+    Raises:
+        LangsteerError: model, profiles, plugins, or options are not fit to serve; from the
+            running server, that the engine could not be armed.
+    """
+    folder = resolve_model(model)
+    found = scan(profiles, fingerprint(folder, model))
+    if found.refused:
+        listing = "\n  ".join(refusal.reason for refusal in found.refused)
+        raise ProfileError(f"{len(found.refused)} bad files in {profiles}:\n  {listing}")
+    if not found.files:
+        raise ProfileError(
+            f"{profiles} holds no profile files; make them with "
+            f"`langsteer profile {model} --out {profiles}`"
+        )
+    capacity = plan((file.profile for file in found.files.values()), headroom=headroom)
+    os.environ |= {
+        f"{PREFIX}MODEL": model,
+        f"{PREFIX}PROFILES_DIR": str(profiles.resolve()),
+        f"{PREFIX}MAX_STRENGTH": str(max_strength),
+    }
+    Settings.load()
+    os.environ |= options.environment(os.environ, _plugins())
+    _check_entry_points()
+    _serve(str(folder), None if Path(model).expanduser().is_dir() else model, capacity, rest)
+
+
+def _serve(
+    model: str, served_name: str | None, capacity: Mapping[str, Any], rest: Sequence[str]
+) -> None:
+    # What vLLM's own main does for `serve`, between parsing and dispatch of which we step in.
+    from vllm.entrypoints.cli.serve import ServeSubcommand
+    from vllm.entrypoints.serve.utils.api_utils import cli_env_setup
+    from vllm.logger import configure_logging_from_args
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    cli_env_setup()
+    parser = FlexibleArgumentParser(prog="langsteer")
+    command = ServeSubcommand()
+    command.subparser_init(parser.add_subparsers(required=True, dest="subparser"))
+    args = parser.parse_args(["serve", model, *rest])
+    options.arm(args, model=model, served_name=served_name, capacity=capacity)
+    configure_logging_from_args(args)
+    command.validate(args)
+    command.cmd(args)
+
+
+def _plugins() -> dict[str, set[str]]:
+    return {group: {point.name for point in entry_points(group=group)} for group in _GROUPS}
+
+
+def _check_entry_points() -> None:
+    """vLLM logs and skips a plugin that does not load: find out before it would.
+
+    Raises:
+        OptionError: an entry point is missing, there twice, or broken.
+    """
+    for group in ("vllm.general_plugins", "vllm.endpoint_plugins"):
+        points = list(entry_points(group=group, name=options.KEY))
+        if len({point.value for point in points}) != 1:
+            raise options.OptionError(
+                f"entry point {options.KEY!r} of {group} is there {len(points)} times, expected "
+                "once; reinstall langsteer (`pip install --force-reinstall --no-deps langsteer`)"
+            )
+        try:
+            loaded = points[0].load()
+            if group == "vllm.endpoint_plugins":
+                loaded()
+        except Exception as error:
+            raise options.OptionError(f"{points[0].value} does not load: {error}") from error

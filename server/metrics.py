@@ -1,0 +1,81 @@
+"""Prometheus metrics, on the registry that vLLM's /metrics exposes."""
+
+from __future__ import annotations
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
+
+from server.control import EngineFacts
+from server.errors import Reason
+from server.exchange import Outcome
+
+
+class Metrics:
+    """langsteer's counters and gauges.
+
+    In a process with PROMETHEUS_MULTIPROC_DIR set, prometheus-client keeps the values in files
+    that vLLM's /metrics collects; a gauge then shows the process that wrote last.
+
+    Args:
+        registry: where they are registered; each registry takes them once.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+        self._requests = Counter(
+            "langsteer_requests",
+            "Steered requests by target and suppressed profile, strength bucket, phase, outcome.",
+            ("target", "suppress", "strength", "phase", "outcome"),
+            registry=registry,
+        )
+        self._refused = Counter(
+            "langsteer_requests_refused",
+            "Requests refused because their steering could not be given, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        self._edited = Counter(
+            "langsteer_edited_tokens",
+            "Tokens, of prompts and answers, that the engine computed with an edit.",
+            registry=registry,
+        )
+        self._rows = Gauge(
+            "langsteer_rows_in_use",
+            "Combinations of profiles that requests in flight hold in the engine.",
+            registry=registry,
+            multiprocess_mode="livemostrecent",
+        )
+        self._profiles = Gauge(
+            "langsteer_profiles_loaded",
+            "Profiles that requests can name.",
+            registry=registry,
+            multiprocess_mode="livemostrecent",
+        )
+        self._stale = Counter(
+            "langsteer_engine_facts_missed",
+            "Times the engine did not give its figures in time; its metrics were then stale.",
+            registry=registry,
+        )
+        self._seen_tokens = 0
+
+    def finished(self, labels: dict[str, str], outcome: Outcome) -> None:
+        """Count a steered request that came to its end."""
+        self._requests.labels(outcome=outcome, **labels).inc()
+
+    def refused(self, reason: Reason) -> None:
+        """Count a request that was answered with an error of ours."""
+        self._refused.labels(reason=reason).inc()
+
+    def profiles(self, loaded: int) -> None:
+        """Note how many profiles are on offer."""
+        self._profiles.set(loaded)
+
+    def engine(self, facts: EngineFacts) -> None:
+        """Take over the engine's own figures."""
+        self._rows.set(facts.rows_in_use)
+        # The engine counts from its start; a smaller number means that it was restarted.
+        grown = facts.edited_tokens - self._seen_tokens
+        self._edited.inc(grown if grown >= 0 else facts.edited_tokens)
+        self._seen_tokens = facts.edited_tokens
+
+    def missed(self) -> None:
+        """Count a scrape that the engine did not answer in time."""
+        self._stale.inc()

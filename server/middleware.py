@@ -1,0 +1,162 @@
+"""The ASGI layer between clients and vLLM's own application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server import policy
+from server.applied import AppliedSteering
+from server.body import Body
+from server.catalog import Catalog
+from server.errors import ApiError, BodyTooLargeError
+from server.exchange import Exchange
+from server.metrics import Metrics
+from server.wish import HEADER
+
+OWN_PATHS = "/v1/steering/"
+_HEADER = HEADER.lower().encode()
+# Sent to these, the header of a client that always sends it means nothing: no text is made.
+_INERT = ("/v1/responses/", OWN_PATHS, "/ping")
+
+
+class SteeringMiddleware:
+    """Turns `steering` into arguments for the engine, or into a 400.
+
+    A request without steering passes untouched: same scope, same bytes, same channels.
+
+    Args:
+        app: what comes next.
+        catalog: gives the profiles on offer now.
+        metrics: where outcomes are counted.
+        refresh: brings the engine's figures up to date; called before /metrics is answered.
+        max_strength: largest strength a client may ask for.
+        max_body: bytes; a larger body is not rewritten, and if not JSON, not scanned.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        catalog: Callable[[], Catalog],
+        metrics: Metrics,
+        refresh: Callable[[], Awaitable[None]],
+        max_strength: float,
+        max_body: int,
+    ) -> None:
+        self.app = app
+        self._catalog = catalog
+        self._metrics = metrics
+        self._refresh = refresh
+        self._max_strength = max_strength
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        path = _route(scope)
+        if path.rstrip("/") == "/metrics":
+            await self._refresh()
+        if scope["method"] not in {"POST", "PUT", "PATCH"} or path.startswith(OWN_PATHS):
+            return await self.app(scope, receive, send)
+        media_type = _header(scope, b"content-type").partition(";")[0].strip().lower()
+        limit = None if Body.is_json(media_type) else self._max_body
+        messages, whole = await _read(receive, limit)
+        if messages[-1]["type"] == "http.disconnect":
+            return None  # nobody is left to answer
+        replay = _replay(messages, receive)
+        if not whole:
+            return await self.app(scope, replay, send)
+        body = Body(b"".join(message.get("body", b"") for message in messages), media_type)
+        try:
+            decision = self._decide(path, scope, body)
+        except ApiError as error:
+            self._metrics.refused(error.reason)
+            return await JSONResponse(error.to_body(), error.status)(scope, receive, send)
+        if decision is None:
+            return await self.app(scope, replay, send)
+        return await self._steered(scope, receive, send, *decision)
+
+    def _decide(self, path: str, scope: Scope, body: Body) -> tuple[AppliedSteering, bytes] | None:
+        header = [value.decode("latin-1") for key, value in scope["headers"] if key == _HEADER]
+        if path.startswith(_INERT):
+            header = []
+        if not header and not body.suspicious():
+            return None
+        if len(body.raw) > self._max_body:
+            raise BodyTooLargeError(
+                f"the body has {len(body.raw)} bytes; one that asks for steering may have "
+                f"{self._max_body} (LANGSTEER_MAX_BODY_MB)",
+                reason="too_large",
+            )
+        fields: Any = body.parse() if body.suspicious() or path in policy.STEERABLE else None
+        applied = policy.decide(
+            path=path,
+            header=header,
+            body=fields,
+            catalog=self._catalog(),
+            max_strength=self._max_strength,
+        )
+        return (applied, Body.rewritten(fields, applied.request())) if applied else None
+
+    async def _steered(
+        self, scope: Scope, receive: Receive, send: Send, applied: AppliedSteering, body: bytes
+    ) -> None:
+        exchange = Exchange(receive, send, applied.header())
+        message: Message = {"type": "http.request", "body": body, "more_body": False}
+        try:
+            await self.app(
+                _resized(scope, len(body)), _replay([message], exchange.receive), exchange.send
+            )
+        except asyncio.CancelledError:
+            exchange.cancel()
+            raise
+        finally:
+            self._metrics.finished(applied.labels(), exchange.outcome)
+
+
+def _route(scope: Scope) -> str:
+    """The path without the root path, the way Starlette's router sees it."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    return path[len(root) :] if root and path.startswith(root + "/") else path
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+
+
+def _resized(scope: Scope, length: int) -> Scope:
+    """The scope of a request whose body was replaced by one of `length` bytes."""
+    stale = {b"content-length", b"transfer-encoding"}
+    headers = [(key, value) for key, value in scope["headers"] if key not in stale]
+    return {**scope, "headers": [*headers, (b"content-length", str(length).encode())]}
+
+
+async def _read(receive: Receive, limit: int | None) -> tuple[list[Message], bool]:
+    """The messages of a body, and whether that is all of it; stops early beyond `limit` bytes."""
+    messages: list[Message] = []
+    size = 0
+    while True:
+        message = await receive()
+        messages.append(message)
+        size += len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return messages, True
+        if limit is not None and size > limit:
+            return messages, False
+
+
+def _replay(messages: list[Message], receive: Receive) -> Receive:
+    """A channel that gives `messages` first, then whatever `receive` gives."""
+    waiting = iter(messages)
+
+    async def channel() -> Message:
+        message = next(waiting, None)
+        return await receive() if message is None else message
+
+    return channel

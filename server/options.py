@@ -1,0 +1,107 @@
+"""The options of `vllm serve`, armed for steering. Pure: works on a parsed namespace."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping
+from typing import Any
+
+from profiles.errors import LangsteerError
+
+KEY = "langsteer"
+EXTENSION = "steering.engine.control.WorkerExtension"
+
+# Option as parsed → why it cannot be combined with steering; refused where its value is true.
+_REFUSED = {
+    "headless": "an engine without an API server would not see `steering`; start it with vLLM",
+    "grpc": "the gRPC server does not take `steering`",
+    "grpc_port": "the gRPC server does not take `steering`",
+    "tokens_only": "its only endpoint cannot be steered",
+    "data_parallel_multi_port_external_lb": "it starts API servers that langsteer does not reach",
+    "enable_dbo": "it re-slices batches, and the edit would hit other requests' tokens",
+    "worker_extension_cls": f"langsteer needs this place for {EXTENSION}",
+}
+# Option as parsed → the largest value that works, and why.
+_AT_MOST_ONE = {
+    "api_server_count": "a reload would reach only one of several API servers",
+    "data_parallel_size": "vLLM confirms a profile from the first of several engines only",
+    "prefill_context_parallel_size": "it re-slices prompts, and the edit would miss tokens",
+}
+
+
+class OptionError(LangsteerError):
+    """An option of vLLM, or an environment variable, does not go with steering."""
+
+
+def arm(
+    args: Namespace, *, model: str, served_name: str | None, capacity: Mapping[str, Any]
+) -> None:
+    """Set in `args` what steering needs, leaving everything else as the user gave it.
+
+    Args:
+        args: as parsed by vLLM; changed in place.
+        model: the model that the profiles were checked against.
+        served_name: name clients use for it, unless the user chose one; None leaves vLLM's.
+        capacity: sizes of the engine's tables (`steering.capacity.plan`).
+
+    Raises:
+        OptionError: an option conflicts; the text lists every one.
+    """
+    wrong = [
+        f"{_flag(name)}: {why}"
+        for name, why in _REFUSED.items()
+        if (value := getattr(args, name, None)) is not None and value is not False and value != ""
+    ]
+    wrong += [
+        f"{_flag(name)} {value}: {why}; leave it out"
+        for name, why in _AT_MOST_ONE.items()
+        if (value := getattr(args, name, None)) is not None and value > 1
+    ]
+    extra = dict(args.additional_config or {})
+    if KEY in extra:
+        wrong.append(f'--additional-config: its key "{KEY}" is set by `langsteer serve`')
+    if getattr(args, "model_tag", model) != model:
+        wrong.append(f"--model {args.model_tag}: give the model as `langsteer serve MODEL` only")
+    if wrong:
+        raise OptionError("cannot serve with\n  " + "\n  ".join(wrong))
+    args.additional_config = {**extra, KEY: dict(capacity)}
+    args.worker_extension_cls = EXTENSION
+    args.api_server_count = 1
+    if served_name and not args.served_model_name:
+        args.served_model_name = [served_name]
+
+
+def environment(current: Mapping[str, str], plugins: Mapping[str, set[str]]) -> dict[str, str]:
+    """Variables to set before vLLM is imported.
+
+    Args:
+        current: the process's environment.
+        plugins: installed plugins' names by entry-point group.
+
+    Raises:
+        OptionError: a variable is set to something steering cannot work with.
+    """
+    if current.get("VLLM_USE_RUST_FRONTEND", "0").lower() not in ("", "0", "false"):
+        raise OptionError("VLLM_USE_RUST_FRONTEND is set: the Rust frontend has no place for us")
+    if current.get("VLLM_USE_V2_MODEL_RUNNER", "0") not in ("", "0"):
+        raise OptionError(
+            "VLLM_USE_V2_MODEL_RUNNER is set: langsteer supports the V1 model runner so far"
+        )
+    chosen = current.get("VLLM_PLUGINS")
+    # Naming one plugin switches all unnamed ones off, in every group: name those that would
+    # have been on. Endpoint plugins are off unless named, so they stay out.
+    names = (
+        {
+            name
+            for group, found in plugins.items()
+            if not group.endswith("endpoint_plugins")
+            for name in found
+        }
+        if chosen is None
+        else {name for name in chosen.split(",") if name}
+    )
+    return {"VLLM_PLUGINS": ",".join(sorted(names | {KEY})), "VLLM_USE_V2_MODEL_RUNNER": "0"}
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

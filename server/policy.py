@@ -1,0 +1,96 @@
+"""What a request asks for, checked against what is on offer. Pure: no I/O, no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from server.applied import AppliedSteering
+from server.catalog import Catalog
+from server.errors import PolicyError
+from server.shown import shown
+from server.wish import FIELD, HEADER, Wish
+from steering.request import PREFIX
+
+STEERABLE = frozenset({"/v1/completions", "/v1/chat/completions", "/v1/responses", "/v1/messages"})
+
+
+def decide(
+    *,
+    path: str,
+    header: Sequence[str],
+    body: Any,
+    catalog: Catalog,
+    max_strength: float,
+) -> AppliedSteering | None:
+    """The steering of one request, or None where it asks for none.
+
+    Args:
+        path: the route, without a root path.
+        header: every value of X-Steering-Target that was sent.
+        body: the parsed JSON body; None where it is not JSON.
+        catalog: the profiles on offer.
+        max_strength: the largest strength allowed.
+
+    Raises:
+        PolicyError: anything about steering is wrong, or it was asked for where it cannot be
+            given. Never anything else.
+    """
+    fields = body if isinstance(body, Mapping) else {}
+    _refuse_lookalikes(fields)
+    wish = fields.get(FIELD)
+    if wish is None and not header:
+        return None
+    if path not in STEERABLE:
+        raise PolicyError(
+            f"requests to {shown(path)} cannot be steered; "
+            f"these can: {', '.join(sorted(STEERABLE))}",
+            param=FIELD if wish is not None else HEADER,
+            reason="unsupported_path",
+        )
+    _refuse_options(fields)
+    if not isinstance(body, Mapping):
+        raise PolicyError("a steered request's body must be a JSON object", reason="malformed_body")
+    return Wish(wish, header, catalog, max_strength).resolve()
+
+
+def _refuse_lookalikes(fields: Mapping[str, Any]) -> None:
+    """Steering that vLLM would ignore, or that would bypass these checks."""
+    extra = fields.get("extra_body")
+    if isinstance(extra, Mapping) and extra.get(FIELD) is not None:
+        raise PolicyError(
+            "extra_body is an argument of the openai client, not a field of the request: "
+            f"put {FIELD} at the top level of the JSON body",
+            param=f"extra_body.{FIELD}",
+            reason="unknown_key",
+        )
+    sampling = fields.get("sampling_params")
+    places = {"vllm_xargs": fields.get("vllm_xargs")}
+    if isinstance(sampling, Mapping):
+        places["sampling_params.extra_args"] = sampling.get("extra_args")
+    for place, args in places.items():
+        for key in args if isinstance(args, Mapping) else ():
+            if key.startswith(PREFIX):
+                raise PolicyError(
+                    f"{place} holds {shown(key)}: names that start with {PREFIX} are reserved; "
+                    f"use the field {FIELD}",
+                    param=place,
+                    reason="reserved",
+                )
+
+
+def _refuse_options(fields: Mapping[str, Any]) -> None:
+    """Options of a steerable endpoint under which vLLM would drop the steering."""
+    if fields.get("use_beam_search"):
+        raise PolicyError(
+            "use_beam_search cannot be steered: send it without steering, or sample",
+            param="use_beam_search",
+            reason="unsupported_option",
+        )
+    xargs = fields.get("vllm_xargs")
+    if xargs is not None and not isinstance(xargs, Mapping):
+        raise PolicyError(
+            f"vllm_xargs is {shown(xargs)}, must be an object",
+            param="vllm_xargs",
+            reason="bad_type",
+        )

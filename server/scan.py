@@ -1,0 +1,89 @@
+"""Read and verify every profile file of a folder, keeping the bytes that workers will get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from profiles import store
+from profiles.errors import ProfileError
+from profiles.profile import ModelIdentity, Profile
+from server.languages import LanguageTag
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileFile:
+    """One good file: the profile, and the very bytes it was read from."""
+
+    profile: Profile
+    data: bytes
+    created: str
+
+    @property
+    def name(self) -> str:
+        """What clients call it."""
+        return self.profile.language
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """One bad file: its name in the folder, and what is wrong with it."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """What a folder holds, good files by name and bad ones."""
+
+    files: dict[str, ProfileFile]
+    refused: tuple[Refusal, ...]
+
+
+Scanner = Callable[[], Scan]
+
+
+def scan(folder: Path, model: ModelIdentity) -> Scan:
+    """Every profile file of `folder`, verified against `model`.
+
+    Raises:
+        ProfileError: the folder itself cannot be read.
+    """
+    try:
+        paths = sorted(p for p in folder.iterdir() if p.suffix == store.SUFFIX and p.name[0] != ".")
+    except OSError as error:
+        raise ProfileError(
+            f"cannot read the profile folder {folder} ({error.strerror or error}); make profiles "
+            f"with `langsteer profile {model.name} --out {folder}`"
+        ) from error
+    files: dict[str, ProfileFile] = {}
+    refused: list[Refusal] = []
+    for path in paths:
+        try:
+            file = _read(path, model)
+            if any(file.name.lower() == name.lower() for name in files):
+                raise ProfileError(f"{path.name}: another file holds {file.name!r} already")
+            files[file.name] = file
+        except ProfileError as error:
+            refused.append(Refusal(file=path.name, reason=str(error)))
+    return Scan(files=files, refused=tuple(refused))
+
+
+def _read(path: Path, model: ModelIdentity) -> ProfileFile:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ProfileError(f"{path.name}: cannot be read: {error.strerror or error}") from error
+    profile = store.loads(data, path.name, model)
+    if path.stem != profile.language:
+        raise ProfileError(
+            f"{path.name} holds language {profile.language!r}; "
+            f"name it {profile.language}{store.SUFFIX}"
+        )
+    try:
+        LanguageTag.parse(profile.language)
+    except ValueError as error:
+        raise ProfileError(f"{path.name}: language {profile.language!r}: {error}") from error
+    return ProfileFile(profile=profile, data=data, created=store.created(data, path.name))

@@ -1,0 +1,72 @@
+"""Settings of the API server, from LANGSTEER_* environment variables, read once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from profiles.errors import LangsteerError
+from steering.request import MAX_STRENGTH
+
+PREFIX = "LANGSTEER_"
+
+
+class Settings(BaseModel):
+    """What `langsteer serve` tells the API server it starts; the option wins over the variable."""
+
+    model_config = ConfigDict(frozen=True)
+
+    profiles_dir: Path = Field(description="Folder of the profile files (--profiles).")
+    model: str = Field(description="MODEL as it was given, for messages.")
+    max_strength: float = Field(
+        default=MAX_STRENGTH,
+        gt=0,
+        le=MAX_STRENGTH,
+        description="Largest strength a request may ask for (--max-strength).",
+    )
+    max_body_mb: int = Field(
+        default=32,
+        ge=1,
+        description="Largest body, in MiB, of a request that asks for steering.",
+    )
+    metrics_timeout: float = Field(
+        default=1.0,
+        gt=0,
+        description="Seconds /metrics waits for the engine before it shows the last figures.",
+    )
+
+    @classmethod
+    def load(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """The settings of this process.
+
+        Raises:
+            LangsteerError: a variable is missing or has a bad value; the text lists them all.
+        """
+        try:
+            return cls.model_validate(
+                {
+                    name: environment[variable]
+                    for name in cls.model_fields
+                    if (variable := PREFIX + name.upper()) in environment
+                }
+            )
+        except ValidationError as error:
+            wrong = "; ".join(
+                f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()
+            )
+            raise LangsteerError(f"bad settings: {wrong}") from error
+
+    @classmethod
+    def describe(cls) -> list[tuple[str, str, str]]:
+        """(environment variable, default, meaning) of every setting, for the documentation."""
+        return [
+            (
+                f"{PREFIX}{name.upper()}",
+                "required" if field.is_required() else str(field.default),
+                field.description or "",
+            )
+            for name, field in cls.model_fields.items()
+        ]

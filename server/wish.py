@@ -1,0 +1,210 @@
+"""One request's wish, field by field, resolved against the profiles on offer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from server.applied import AppliedSteering
+from server.catalog import Catalog, Entry, Role
+from server.errors import PolicyError
+from server.languages import LanguageTag
+from server.shown import shown
+from steering.request import PHASES, Phase
+
+FIELD = "steering"
+HEADER = "X-Steering-Target"
+KEYS = ("target", "suppress", "strength", "phase", "profile")
+_KEYS = ", ".join(KEYS)
+_PHASES = ", ".join(PHASES)
+_MAX_SUPPRESS = 16
+
+
+class Wish:
+    """One request's `steering` field and header, on their way to a decision."""
+
+    def __init__(
+        self, wish: Any, header: Sequence[str], catalog: Catalog, max_strength: float
+    ) -> None:
+        if wish is None:
+            wish = {}
+        if not isinstance(wish, Mapping):
+            raise _type_error(FIELD, wish, f"an object with {_KEYS}")
+        if unknown := sorted(set(wish) - set(KEYS)):
+            raise PolicyError(
+                f"{FIELD} has the unknown key {shown(unknown[0])}; known are {_KEYS}",
+                param=f"{FIELD}.{unknown[0][:60]}",
+                reason="unknown_key",
+            )
+        self._wish = wish
+        self._header = header
+        self._catalog = catalog
+        self._max_strength = max_strength
+
+    def resolve(self) -> AppliedSteering:
+        target = self._target()
+        suppress = self._suppress()
+        if target is None and not suppress:
+            raise PolicyError(
+                f"{FIELD} asks for nothing: give target, suppress or profile, or leave it out",
+                param=FIELD,
+                reason="bad_value",
+            )
+        for entry in suppress:
+            if target is not None and (
+                entry is target or target.tag.distance(entry.tag) is not None
+            ):
+                raise PolicyError(
+                    f"{FIELD}.suppress holds {shown(entry.profile.language)}, the target itself",
+                    param=f"{FIELD}.suppress",
+                    reason="conflict",
+                )
+        return AppliedSteering(
+            target=target, suppress=suppress, strength=self._strength(), phase=self._phase()
+        )
+
+    def _target(self) -> Entry | None:
+        """The one profile that field, header and `profile` agree on."""
+        chosen: Entry | None = None
+        field = f"{FIELD}.target"
+        if (text := self._wish.get("target")) is not None:
+            chosen = self._language(text, field, "target")
+        if len(self._header) > 1:
+            raise PolicyError(
+                f"the header {HEADER} was sent {len(self._header)} times, may be sent once",
+                param=HEADER,
+                reason="conflict",
+            )
+        if self._header:
+            other = self._language(self._header[0].strip(), HEADER, "target")
+            if chosen is not None and other is not chosen:
+                raise PolicyError(
+                    f"{field} means profile {chosen.label}, the header {HEADER} means "
+                    f"{other.label}; send one of them, or the same",
+                    param=HEADER,
+                    reason="conflict",
+                )
+            chosen, field = other, field if chosen else HEADER
+        if (text := self._wish.get("profile")) is None:
+            return chosen
+        named = self._profile(text)
+        # A language may have several profiles: the target says which language, the profile
+        # which of them.
+        if chosen is not None and chosen.tag.distance(named.tag) is None:
+            raise PolicyError(
+                f"{FIELD}.profile is {named.label}, a profile of {named.profile.language}, "
+                f"but {field} asks for {chosen.profile.language}; send one of them",
+                param=f"{FIELD}.profile",
+                reason="conflict",
+            )
+        return named
+
+    def _suppress(self) -> tuple[Entry, ...]:
+        value = self._wish.get("suppress")
+        field = f"{FIELD}.suppress"
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            raise _type_error(field, value, 'a list of language tags such as ["zh"]')
+        if len(value) > _MAX_SUPPRESS:
+            raise PolicyError(
+                f"{field} has {len(value)} languages, may have at most {_MAX_SUPPRESS}",
+                param=field,
+                reason="bad_value",
+            )
+        found = {
+            entry.name: entry
+            for i, text in enumerate(value)
+            for entry in [self._language(text, f"{field}[{i}]", "suppress")]
+        }
+        return tuple(found[name] for name in sorted(found))
+
+    def _language(self, text: Any, field: str, role: Role) -> Entry:
+        if not isinstance(text, str):
+            raise _type_error(field, text, 'a language tag such as "de"')
+        try:
+            entry = self._catalog.nearest(LanguageTag.parse(text), role)
+            why = "no loaded profile is of that language"
+        except ValueError as error:
+            entry, why = None, str(error)
+        if entry is None:
+            raise PolicyError(
+                f"{field} is {shown(text)}: {why}; available are {self._catalog.languages()}",
+                param=field,
+                reason="unknown_language",
+            )
+        _need(entry, role, field)
+        return entry
+
+    def _profile(self, text: Any) -> Entry:
+        field = f"{FIELD}.profile"
+        if not isinstance(text, str):
+            raise _type_error(field, text, 'a profile\'s name or "name@version"')
+        name, _, version = text.partition("@")
+        entry = self._catalog.get(name)
+        wrong = (
+            entry is not None
+            and "@" in text
+            and version.lower()
+            not in {
+                entry.profile.version,
+                entry.profile.content_hash,
+            }
+        )
+        if entry is None or wrong:
+            why = "another version is loaded" if wrong else "no such profile is loaded"
+            raise PolicyError(
+                f"{field} is {shown(text)}: {why}; available are {self._catalog.names()}",
+                param=field,
+                reason="unknown_profile",
+            )
+        _need(entry, "target", field)
+        return entry
+
+    def _strength(self) -> float:
+        value = self._wish.get("strength")
+        field = f"{FIELD}.strength"
+        expected = f"a number over 0 and at most {self._max_strength:g}"
+        if value is None:
+            return min(1.0, self._max_strength)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _type_error(field, value, expected)
+        if not 0 < value <= self._max_strength:  # NaN fails every comparison
+            hint = "; for an unsteered answer leave `steering` out" if value == 0 else ""
+            raise PolicyError(
+                f"{field} is {shown(value)}, must be {expected}{hint}",
+                param=field,
+                reason="bad_value",
+            )
+        return float(value)
+
+    def _phase(self) -> Phase:
+        value = self._wish.get("phase")
+        field = f"{FIELD}.phase"
+        if value is None:
+            return "all"
+        if not isinstance(value, str):
+            raise _type_error(field, value, f"one of {_PHASES}")
+        if value not in PHASES:
+            raise PolicyError(
+                f"{field} is {shown(value)}, must be one of {_PHASES}",
+                param=field,
+                reason="bad_value",
+            )
+        return cast(Phase, value)
+
+
+def _need(entry: Entry, role: Role, field: str) -> None:
+    if not entry.has(role):
+        raise PolicyError(
+            f"{field}: profile {entry.label} has no edit for {role}, "
+            f"only for {' and '.join(entry.profile.edits())}",
+            param=field,
+            reason="missing_edit",
+        )
+
+
+def _type_error(field: str, value: Any, expected: str) -> PolicyError:
+    return PolicyError(
+        f"{field} is {shown(value)}, must be {expected}", param=field, reason="bad_type"
+    )

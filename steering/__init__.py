@@ -1,0 +1,1 @@
+"""Inside the inference engine: apply steering profiles to requests, token by token."""

@@ -1,0 +1,1 @@
+"""The only code that touches vLLM's internals; every patch is listed in PATCHES.md."""

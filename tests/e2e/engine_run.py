@@ -1,0 +1,104 @@
+"""Run batches of requests on one vLLM engine in this process: `python engine_run.py SPEC OUT`.
+
+Each engine under test gets a process of its own, so that "stock vLLM" is vLLM in a process
+in which langsteer's plugin was never loaded.
+
+SPEC is JSON: {"engine": {LLM arguments}, "profiles": [files] or null for stock vLLM,
+"batches": [{"requests": [{"prompt": [ids], "tokens": n, "steering": {...} or null, "after": i}],
+"fresh_cache": bool}]}. With "after", the prompt is batch i's only prompt, its answer, and then
+"prompt": the next turn of a conversation. OUT gets {"batches": [[{"prompt", "tokens",
+"logprobs", "cached"}]], "facts": {...}}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    spec = json.loads(Path(sys.argv[1]).read_text())
+    steered = spec["profiles"] is not None
+    os.environ.update(
+        VLLM_ENABLE_V1_MULTIPROCESSING="0",
+        VLLM_PLUGINS="langsteer" if steered else "",
+        VLLM_CPU_KVCACHE_SPACE="1",
+        VLLM_LOGGING_LEVEL="WARNING",
+        VLLM_USE_V2_MODEL_RUNNER="0",
+    )
+    from vllm import LLM
+
+    options = dict(spec["engine"])
+    profiles = []
+    if steered:
+        from profiles import store
+        from steering.capacity import plan
+
+        profiles = [store.read(Path(path)) for path in spec["profiles"]]
+        options["additional_config"] = {"langsteer": plan(profiles, headroom=16)}
+        options["worker_extension_cls"] = "steering.engine.control.WorkerExtension"
+    llm = LLM(**options)
+    for path in spec["profiles"] or []:
+        (answer,) = llm.collective_rpc("langsteer_load", args=(Path(path).read_bytes(),))
+        assert "hash" in answer, answer
+    out: dict[str, Any] = {"batches": []}
+    for batch in spec["batches"]:
+        out["batches"].append(run(llm, batch, out["batches"]))
+    out["plugin_loaded"] = any(name.startswith("steering") for name in sys.modules)
+    if steered:
+        # An empty step carries the last requests' end to the worker.
+        llm.llm_engine.step()
+        (out["facts"],) = llm.collective_rpc("langsteer_facts")
+    Path(sys.argv[2]).write_text(json.dumps(out))
+
+
+def run(
+    llm: Any, batch: dict[str, Any], earlier: list[list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
+    from vllm import SamplingParams
+
+    if batch["fresh_cache"]:
+        assert llm.reset_prefix_cache()
+    params = []
+    for request in batch["requests"]:
+        extra = None
+        if request["steering"] is not None:
+            from steering.request import SteeringRequest
+
+            extra = SteeringRequest(**request["steering"]).to_extra_args()
+        params.append(
+            SamplingParams(
+                temperature=0.0,
+                max_tokens=request["tokens"],
+                ignore_eos=True,
+                logprobs=3,
+                extra_args=extra,
+            )
+        )
+    prompts = []
+    for request in batch["requests"]:
+        ids = request["prompt"]
+        if (after := request.get("after")) is not None:
+            (turn,) = earlier[after]
+            ids = turn["prompt"] + turn["tokens"] + ids
+        prompts.append({"prompt_token_ids": ids})
+    outputs = llm.generate(prompts, params, use_tqdm=False)
+    return [
+        {
+            "prompt": list(output.prompt_token_ids),
+            "tokens": list(output.outputs[0].token_ids),
+            "logprobs": [
+                {str(token): entry.logprob for token, entry in step.items()}
+                for step in output.outputs[0].logprobs
+            ],
+            "cached": output.num_cached_tokens,
+        }
+        for output in outputs
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""An independent implementation of the edit: transformers, plain hooks, greedy decoding.
+
+Shares no code with the product's own edit, hooks or composition; it reads a profile's
+arrays and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from profiles.profile import Edit
+
+
+class Reference:
+    """A transformers model whose FFNs are edited as the profile file's arrays say."""
+
+    def __init__(self, path: str, dtype: torch.dtype = torch.float32) -> None:
+        from transformers import AutoModelForCausalLM
+
+        self.model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype).eval()
+
+    def greedy(
+        self,
+        prompt: Sequence[int],
+        count: int,
+        edit: Edit | None = None,
+        strength: float = 1.0,
+        first: int = 0,
+    ) -> tuple[list[int], list[float]]:
+        """The next `count` tokens and their log-probabilities.
+
+        The whole text is run anew for each token: no KV cache that could hide a mistake.
+        Positions from `first` on are edited.
+        """
+        tokens = list(prompt)
+        logprobs: list[float] = []
+        with torch.inference_mode(), Hooked(self.model, edit, strength, first):
+            for _ in range(count):
+                logits = self.model(torch.tensor([tokens]), use_cache=False).logits[0, -1].float()
+                token = int(logits.argmax())
+                logprobs.append(float(torch.log_softmax(logits, -1)[token]))
+                tokens.append(token)
+        return tokens[len(prompt) :], logprobs
+
+
+class Hooked:
+    def __init__(self, model: Any, edit: Edit | None, strength: float, first: int) -> None:
+        self.layers = model.model.layers
+        self.edit, self.strength, self.first = edit, strength, first
+        self.handles: list[Any] = []
+
+    def __enter__(self) -> None:
+        for index, layer in enumerate(self.layers if self.edit else ()):
+            self.handles.append(layer.mlp.down_proj.register_forward_pre_hook(self._neurons(index)))
+            self.handles.append(layer.mlp.register_forward_hook(self._offset(index)))
+
+    def __exit__(self, *_: object) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+    def _neurons(self, layer: int) -> Any:
+        neurons = self.edit.neurons if self.edit else None
+        wide = self.layers[layer].mlp.down_proj.in_features
+        a, b = torch.zeros(wide), torch.zeros(wide)
+        if neurons is not None:
+            for at, neuron, add, scale in zip(
+                neurons.layer, neurons.neuron, neurons.add, neurons.scale, strict=True
+            ):
+                if at == layer:
+                    a[neuron], b[neuron] = float(add), float(scale)
+
+        def hook(_module: Any, args: Any) -> Any:
+            (y,) = args
+            out = y.clone()
+            y = y[:, self.first :].float()
+            out[:, self.first :] = (y + self.strength * (a + b * y)).to(out.dtype)
+            return (out,)
+
+        return hook
+
+    def _offset(self, layer: int) -> Any:
+        offsets = self.edit.offsets if self.edit else None
+        value = torch.zeros(())
+        if offsets is not None and layer in offsets.layer.tolist():
+            value = torch.from_numpy(offsets.value[offsets.layer.tolist().index(layer)])
+
+        def hook(_module: Any, _args: Any, h: Any) -> Any:
+            out = h.clone()
+            out[:, self.first :] = (h[:, self.first :].float() + self.strength * value).to(h.dtype)
+            return out
+
+        return hook

@@ -1,0 +1,236 @@
+"""The edit inside real vLLM on a real model, against stock vLLM and against transformers.
+
+Engines run in float32: there, two implementations of one computation agree to about 1e-5
+and a greedy token flips only on a tie, so that "the same" can be asserted. In bfloat16 the
+comparison would mostly measure rounding.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from profiles.compose import compose
+from profiles.profile import Edit, NeuronEdit, OffsetEdit, Profile
+from tests.e2e.reference import Reference
+
+pytestmark = pytest.mark.e2e
+
+TOKENS = 40
+TOLERANCE = 2e-3
+STARTS = {
+    "plain": "The kitchen window was still open when",
+    "neurons": "My grandmother used to tell us that",
+    "offset": "If you want to travel by train,",
+    "both": "The doctor explained to her patient why",
+    "decode": "Nobody had expected that the new law would",
+    "suppress": "After a long week at work, they",
+    "mixture": "Water begins to boil as soon as",
+    "unsteered": "The committee will meet again next month because",
+}
+
+
+def steering(profiles: dict[str, Profile]) -> dict[str, dict[str, Any] | None]:
+    """What each start is steered by: every kind of edit, strength and phase in one batch."""
+    de, ja, zh = (profiles[name].content_hash for name in ("de", "ja", "zh"))
+    return {
+        "plain": None,
+        "neurons": {"target": de},
+        "offset": {"target": ja, "strength": 0.75},
+        "both": {"target": zh, "strength": 0.5},
+        "decode": {"target": de, "phase": "decode", "strength": 1.25},
+        "suppress": {"suppress": [zh], "strength": 0.6},
+        "mixture": {"target": ja, "suppress": [de, zh], "strength": 0.4},
+        "unsteered": None,
+    }
+
+
+@pytest.fixture(scope="module")
+def tokenizer(demo_folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(demo_folder)
+
+
+@pytest.fixture(scope="module")
+def prompts(tokenizer: Any) -> dict[str, list[int]]:
+    return {name: tokenizer(text)["input_ids"] for name, text in STARTS.items()}
+
+
+@pytest.fixture(scope="module")
+def long_prompt(tokenizer: Any) -> list[int]:
+    """Five cache blocks and a bit, longer than one prefill chunk."""
+    text = " ".join(f"{start} nobody said a word." for start in STARTS.values())
+    ids: list[int] = tokenizer(text)["input_ids"]
+    return ids[:90]
+
+
+def batch(requests: list[dict[str, Any]], fresh: bool = True) -> dict[str, Any]:
+    return {"requests": requests, "fresh_cache": fresh}
+
+
+def request(prompt: list[int], by: dict[str, Any] | None, tokens: int = TOKENS) -> dict[str, Any]:
+    return {"prompt": prompt, "tokens": tokens, "steering": by}
+
+
+@pytest.fixture(scope="module")
+def kinds(profiles: dict[str, Profile]) -> dict[str, dict[str, Any] | None]:
+    """Ways to steer one and the same prompt, for the prefix cache."""
+    de, ja = profiles["de"].content_hash, profiles["ja"].content_hash
+    return {
+        "none": None,
+        "de": {"target": de},
+        "de2": {"target": de, "strength": 2.0},
+        "ja": {"target": ja},
+        "decode": {"target": de, "phase": "decode"},
+    }
+
+
+PAIRS = [
+    (first, second)
+    for first in ("none", "de", "ja", "decode", "de2")
+    for second in ("none", "de", "ja", "decode")
+]
+TURNS = [(a, b) for a in ("none", "de", "decode") for b in ("none", "de", "decode")]
+FIRST_TURN = 1 + 5 + 2 * len(PAIRS)  # the mixed batch, five cold answers, the pairs
+
+
+@pytest.fixture(scope="module")
+def engine(run_engine, prompts, long_prompt, profiles, kinds) -> dict[str, Any]:
+    """One steered engine: the mixed batch, cold-cache answers, then every pair on a warm cache."""
+    by = steering(profiles)
+    batches = [batch([request(prompts[name], by[name]) for name in STARTS])]
+    batches += [batch([request(long_prompt, kind, 8)]) for kind in kinds.values()]
+    for first, second in PAIRS:
+        batches.append(batch([request(long_prompt, kinds[first], 8)]))
+        batches.append(batch([request(long_prompt, kinds[second], 8)], fresh=False))
+    assert len(batches) == FIRST_TURN
+    for a, b in TURNS:
+        # An answer, the next turn on a cold cache, the answer again, the next turn warm.
+        for fresh in (True, False):
+            batches.append(batch([request(long_prompt, kinds[a], 40)]))
+            answer = len(batches) - 1
+            turn = {**request(long_prompt[1:25], kinds[b], 8), "after": answer}
+            batches.append(batch([turn], fresh=fresh))
+    out: dict[str, Any] = run_engine(batches)
+    return out
+
+
+@pytest.fixture(scope="module")
+def stock(run_engine, prompts) -> dict[str, Any]:
+    """vLLM without the plugin, same batch shape."""
+    out: dict[str, Any] = run_engine(
+        [batch([request(prompts[name], None) for name in STARTS])], stock=True
+    )
+    return out
+
+
+def test_the_stock_engine_never_saw_the_plugin(stock, engine) -> None:
+    assert not stock["plugin_loaded"]
+    assert engine["plugin_loaded"]
+
+
+@pytest.mark.parametrize("name", ["plain", "unsteered"])
+def test_unsteered_beside_steered_is_bit_exact_with_stock_vllm(name, stock, engine) -> None:
+    """Same tokens, and the same log-probabilities to the last bit."""
+    at = list(STARTS).index(name)
+    ours, theirs = engine["batches"][0][at], stock["batches"][0][at]
+    assert ours["tokens"] == theirs["tokens"]
+    assert ours["logprobs"] == theirs["logprobs"]
+
+
+def as_edit(profiles: dict[str, Profile], by: dict[str, Any]) -> Edit:
+    """The composed edit of a request, back in a profile's arrays for the reference."""
+    import numpy as np
+
+    of_hash = {profile.content_hash: profile for profile in profiles.values()}
+    composed = compose(
+        of_hash[by["target"]].target if "target" in by else None,
+        [of_hash[h].suppress for h in by.get("suppress", [])],
+    )
+    keys = list(composed.neurons)
+    return Edit(
+        neurons=NeuronEdit(
+            layer=np.array([k[0] for k in keys], np.int32),
+            neuron=np.array([k[1] for k in keys], np.int32),
+            add=np.array([composed.neurons[k][0] for k in keys], np.float32),
+            scale=np.array([composed.neurons[k][1] for k in keys], np.float32),
+        )
+        if keys
+        else None,
+        offsets=OffsetEdit(
+            layer=np.array(list(composed.offsets), np.int32),
+            value=np.stack(list(composed.offsets.values())),
+        )
+        if composed.offsets
+        else None,
+    )
+
+
+@pytest.fixture(scope="module")
+def reference(demo_folder: Path) -> Reference:
+    return Reference(str(demo_folder))
+
+
+@pytest.mark.parametrize("name", list(STARTS))
+def test_greedy_text_equals_transformers_with_hooks(
+    name, engine, reference, prompts, profiles
+) -> None:
+    """Neuron edits, an output offset, both, both phases, suppression, mixtures: 40 tokens each."""
+    by = steering(profiles)[name]
+    answer = engine["batches"][0][list(STARTS).index(name)]
+    decode = by is not None and by.get("phase") == "decode"
+    tokens, logprobs = reference.greedy(
+        prompts[name],
+        TOKENS,
+        as_edit(profiles, by) if by else None,
+        strength=by.get("strength", 1.0) if by else 0.0,
+        first=len(prompts[name]) - 1 if decode else 0,
+    )
+    assert answer["tokens"] == tokens
+    ours = [step[str(token)] for step, token in zip(answer["logprobs"], tokens, strict=True)]
+    assert ours == pytest.approx(logprobs, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("name", [n for n in STARTS if n not in ("plain", "unsteered")])
+def test_every_kind_of_steering_changes_the_answer(name, engine, stock) -> None:
+    at = list(STARTS).index(name)
+    assert engine["batches"][0][at]["tokens"] != stock["batches"][0][at]["tokens"]
+
+
+def same(a: dict[str, Any], b: dict[str, Any]) -> None:
+    assert a["tokens"] == b["tokens"]
+    for x, y in zip(a["logprobs"], b["logprobs"], strict=True):
+        assert x == pytest.approx(y, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS)
+def test_a_warm_prefix_cache_changes_nothing(first, second, engine, kinds) -> None:
+    cold = engine["batches"][1 + list(kinds).index(second)][0]
+    at = 1 + len(kinds) + 2 * PAIRS.index((first, second)) + 1
+    warm = engine["batches"][at][0]
+    same(warm, cold)
+    assert cold["cached"] == 0
+    # The test bites only if something is cached: equal steering shares everything, and
+    # decode-only steering shares the prompt's whole blocks with unsteered requests.
+    shares = first == second or {first, second} == {"none", "decode"}
+    assert (warm["cached"] > 0) == shares
+
+
+def test_no_row_is_held_when_every_request_has_ended(engine) -> None:
+    assert engine["facts"]["rows_in_use"] == 0
+    assert engine["facts"]["edited_tokens"] > 0
+
+
+@pytest.mark.parametrize(("a", "b"), TURNS)
+def test_an_answer_sent_back_as_the_next_turn(a, b, engine) -> None:
+    """The KV blocks of a steered answer must not serve a turn that is steered otherwise."""
+    at = FIRST_TURN + 4 * TURNS.index((a, b))
+    _, cold, _, warm = (entry[0] for entry in engine["batches"][at : at + 4])
+    assert warm["prompt"] == cold["prompt"]
+    same(warm, cold)
+    assert cold["cached"] == 0
+    if a == b and a != "decode":
+        assert warm["cached"] > len(cold["prompt"]) / 2

@@ -1,0 +1,423 @@
+"""The whole product: `langsteer serve` on a real model, through HTTP and the openai client."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import openai
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from profiles import store
+from profiles.profile import ModelIdentity, Profile
+from tests.e2e.conftest import synthetic
+
+pytestmark = pytest.mark.e2e
+
+LANGSTEER = Path(sys.executable).with_name("langsteer")
+PROMPT = "The kitchen window was still open when"
+
+
+@dataclasses.dataclass
+class Running:
+    url: str
+    folder: Path
+    log: Path
+
+    def client(self) -> openai.OpenAI:
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum of a metric's samples that carry these labels."""
+        text = httpx.get(f"{self.url}/metrics", timeout=30).text
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+
+def command(folder: Path, port: int) -> list[str]:
+    options = {
+        "--profiles": folder,
+        "--port": port,
+        "--host": "127.0.0.1",
+        "--dtype": "float32",
+        "--max-model-len": 512,
+        "--max-num-seqs": 16,
+        "--block-size": 16,
+    }
+    flat = [str(part) for pair in options.items() for part in pair]
+    return [str(LANGSTEER), "serve", "demo", *flat, "--enforce-eager"]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "VLLM_NO_USAGE_STATS": "1",
+        **more,
+    }
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+def start(args: list[str], log: Path, **env: str) -> subprocess.Popen[bytes]:
+    with log.open("wb") as stream:
+        return subprocess.Popen(
+            args, stdout=stream, stderr=subprocess.STDOUT, env=environment(**env)
+        )
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def ready(url: str, process: subprocess.Popen[bytes], log: Path, limit: float = 600) -> None:
+    deadline = time.monotonic() + limit
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()[-4000:]
+        try:
+            if httpx.get(f"{url}/health", timeout=2).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    raise AssertionError(f"not ready within {limit} s\n{log.read_text()[-4000:]}")
+
+
+@pytest.fixture(scope="module")
+def server(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("served")
+    for file in profile_folder.glob("*.safetensors"):
+        shutil.copy(file, folder)
+    port = free_port()
+    running = Running(f"http://127.0.0.1:{port}", folder, folder.parent / f"{folder.name}.log")
+    process = start(command(folder, port), running.log)
+    try:
+        ready(running.url, process, running.log)
+        yield running
+    finally:
+        stop(process)
+
+
+@pytest.fixture(scope="module")
+def client(server: Running) -> openai.OpenAI:
+    return server.client()
+
+
+def complete(client: openai.OpenAI, steering: dict[str, Any] | None = None, **kwargs: Any) -> Any:
+    extra = {"extra_body": {"steering": steering}} if steering is not None else {}
+    return client.completions.with_raw_response.create(
+        **{
+            "model": "demo",
+            "prompt": PROMPT,
+            "max_tokens": 12,
+            "temperature": 0,
+            "logprobs": 1,
+            **kwargs,
+            **extra,
+        }
+    )
+
+
+def test_a_completion_is_steered_and_says_so(client: openai.OpenAI, profiles) -> None:
+    plain, steered = complete(client), complete(client, {"target": "de"})
+    assert plain.parse().choices[0].text != steered.parse().choices[0].text
+    assert "x-steering-profile" not in plain.headers
+    assert f"de@{profiles['de'].version}" in steered.headers["x-steering-profile"]
+
+
+def test_unsteered_answers_do_not_change_with_steered_traffic(client: openai.OpenAI) -> None:
+    before = complete(client).parse().choices[0]
+    complete(client, {"target": "ja", "strength": 2.0})
+    after = complete(client).parse().choices[0]
+    assert before.text == after.text
+    assert before.logprobs.token_logprobs == pytest.approx(after.logprobs.token_logprobs, abs=1e-3)
+
+
+def test_the_header_does_what_the_field_does(client: openai.OpenAI) -> None:
+    by_field = complete(client, {"target": "zh"})
+    by_header = complete(client, extra_headers={"X-Steering-Target": "zh-Hans-CN"})
+    assert by_field.parse().choices[0].text == by_header.parse().choices[0].text
+    assert by_field.headers["x-steering-profile"] == by_header.headers["x-steering-profile"]
+
+
+@pytest.mark.parametrize("phase", ["all", "decode"])
+def test_streaming_gives_the_same_text(client: openai.OpenAI, phase: str) -> None:
+    steering = {"target": "de", "phase": phase}
+    whole = complete(client, steering).parse().choices[0].text
+    stream = client.completions.create(
+        model="demo",
+        prompt=PROMPT,
+        max_tokens=12,
+        temperature=0,
+        stream=True,
+        extra_body={"steering": steering},
+    )
+    assert "".join(chunk.choices[0].text for chunk in stream if chunk.choices) == whole
+
+
+def test_chat_completions_and_responses_are_steered(client: openai.OpenAI) -> None:
+    messages: Any = [{"role": "user", "content": "Why is the sky blue?"}]
+    common: dict[str, Any] = {"model": "demo", "temperature": 0}
+    steer = {"extra_body": {"steering": {"target": "de"}}}
+
+    def chat(**kwargs: Any) -> str:
+        answer = client.chat.completions.create(
+            messages=messages, max_tokens=12, **common, **kwargs
+        )
+        return answer.choices[0].message.content or ""
+
+    def respond(**kwargs: Any) -> str:
+        return client.responses.create(
+            input="Why is the sky blue?", max_output_tokens=12, **common, **kwargs
+        ).output_text
+
+    assert chat() != chat(**steer)
+    assert respond() != respond(**steer)
+
+
+def test_target_and_suppress_in_one_request(client: openai.OpenAI) -> None:
+    both = complete(client, {"target": "de", "suppress": ["zh", "ja"], "strength": 0.5})
+    only = complete(client, {"target": "de", "strength": 0.5})
+    assert both.parse().choices[0].text != only.parse().choices[0].text
+    assert "zh@" in both.headers["x-steering-profile"]
+
+
+@pytest.mark.parametrize(
+    ("steering", "param", "said"),
+    [
+        ({"target": "fr"}, "steering.target", "ja"),
+        ({"target": "German"}, "steering.target", "de"),
+        ({}, "steering", "target"),
+        ({"target": "de", "strength": "strong"}, "steering.strength", "number"),
+        ({"target": "de", "strength": -1}, "steering.strength", "-1"),
+        ({"target": "de", "strength": 1e9}, "steering.strength", "8"),
+        ({"target": "de", "strength": True}, "steering.strength", "true"),
+        ({"target": "de", "phase": "prefill"}, "steering.phase", "decode"),
+        ({"target": "de", "suppress": ["de"]}, "steering", "de"),
+        ({"target": ["de"]}, "steering.target", "de"),
+        ({"langauge": "de"}, "steering", "langauge"),
+        ({"profile": "de@000000000000"}, "steering.profile", "000000000000"),
+    ],
+)
+def test_bad_values_get_400_that_names_field_value_and_choices(
+    client: openai.OpenAI, steering: dict[str, Any], param: str, said: str
+) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        complete(client, steering)
+    error: Any = caught.value.body
+    assert str(error["param"]).startswith(param)
+    assert said.lower() in error["message"].lower()
+    assert error["code"] == 400
+
+
+def test_steering_where_it_cannot_work_is_refused(server: Running) -> None:
+    body = {"model": "demo", "prompt": PROMPT, "steering": {"target": "de"}}
+    assert httpx.post(f"{server.url}/tokenize", json=body).status_code == 400
+    smuggled = {"model": "demo", "prompt": PROMPT, "vllm_xargs": {"langsteer_target": "x"}}
+    assert httpx.post(f"{server.url}/v1/completions", json=smuggled).status_code == 400
+
+
+def test_profiles_are_listed(server: Running, profiles: dict[str, Profile]) -> None:
+    listed = httpx.get(f"{server.url}/v1/steering/profiles").json()["data"]
+    assert {entry["name"]: entry["version"] for entry in listed} == {
+        name: profile.version for name, profile in profiles.items()
+    }
+
+
+def test_metrics_count_requests_refusals_and_tokens(server: Running, client: openai.OpenAI) -> None:
+    requests = {"target": "ja", "outcome": "ok"}
+    before = server.metric("langsteer_requests_total", **requests)
+    tokens = server.metric("langsteer_edited_tokens_total")
+    refused = server.metric("langsteer_requests_refused_total")
+    complete(client, {"target": "ja"}, max_tokens=5)
+    with pytest.raises(openai.BadRequestError):
+        complete(client, {"target": "xx"})
+    assert server.metric("langsteer_requests_total", **requests) == before + 1
+    assert server.metric("langsteer_requests_refused_total") == refused + 1
+    # The prompt's tokens and four of the answer's five: the last is never fed back.
+    edited = server.metric("langsteer_edited_tokens_total") - tokens
+    assert edited >= 5 + 4
+    assert server.metric("langsteer_profiles_loaded") == 3
+
+
+def bad_files(good: Path, identity: ModelIdentity, folder: Path) -> dict[str, bytes]:
+    """File name -> content, one for each way a profile can be bad."""
+    data = good.read_bytes()
+    profile = store.read(good)
+    other = synthetic(dataclasses.replace(identity, weights="0" * 64), "fr", 9, kinds="n")
+    wide = synthetic(dataclasses.replace(identity, hidden_size=64), "it", 9, kinds="o")
+    flipped = bytearray(data)
+    flipped[-40] ^= 0xFF
+    # NaN can't be written by the store: put one over a float in the file's last tensor.
+    holed = bytearray(data)
+    holed[-4:] = np.array([np.nan], np.float32).tobytes()
+    assert profile.language == "de"
+    return {
+        "es.safetensors": b"not a profile at all",
+        "pt.safetensors": data[: len(data) // 2],
+        "nl.safetensors": b"",
+        "pl.safetensors": bytes(flipped),
+        "ru.safetensors": bytes(holed),
+        "fr.safetensors": store.dumps(other),
+        "it.safetensors": store.dumps(wide),
+    }
+
+
+def test_bad_profile_files_are_refused_by_name_and_the_rest_keeps_serving(
+    server: Running, client: openai.OpenAI, identity: ModelIdentity
+) -> None:
+    before = complete(client, {"target": "de"}).parse().choices[0].text
+    bad = bad_files(server.folder / "de.safetensors", identity, server.folder)
+    for name, content in bad.items():
+        (server.folder / name).write_bytes(content)
+    store.save(synthetic(identity, "ko", 5, kinds="no"), server.folder)
+    try:
+        answer = httpx.post(f"{server.url}/v1/steering/profiles/reload", timeout=120).json()
+        reasons = {Path(r["file"]).name: r["reason"] for r in answer["refused"]}
+        assert reasons.keys() == bad.keys()
+        assert all(name in reasons[name] for name in bad)
+        assert "model" in reasons["fr.safetensors"] or "weights" in reasons["fr.safetensors"]
+        assert complete(client, {"target": "de"}).parse().choices[0].text == before
+        # The good one that came with them is in service.
+        assert "ko@" in complete(client, {"target": "ko"}).headers["x-steering-profile"]
+        with pytest.raises(openai.BadRequestError):
+            complete(client, {"target": "fr"})
+    finally:
+        for name in [*bad, "ko.safetensors"]:
+            (server.folder / name).unlink()
+        httpx.post(f"{server.url}/v1/steering/profiles/reload", timeout=120)
+
+
+def random_asks(rng: random.Random, count: int) -> list[dict[str, Any]]:
+    """Random prompts, targets, strengths, phases and lengths; every fifth to be cancelled."""
+    words = PROMPT.split()
+    asks: list[dict[str, Any]] = []
+    for i in range(count):
+        target = rng.choice([None, "de", "ja", "zh"])
+        away = rng.sample(["de", "ja", "zh"], rng.choice([0, 0, 1, 2]))
+        steering: dict[str, Any] = {"target": target} if target else {}
+        if suppress := [name for name in away if name != target]:
+            steering["suppress"] = suppress
+        if steering:
+            steering["strength"] = rng.choice([0.25, 0.5, 1.0, 1.5])
+            steering["phase"] = rng.choice(["all", "decode"])
+        asks.append(
+            {
+                "prompt": " ".join(rng.choices(words, k=rng.randint(1, 40))),
+                "max_tokens": rng.randint(2, 12),
+                "steering": steering or None,
+                "cancel": i % 5 == 4,
+            }
+        )
+    return asks
+
+
+def test_64_concurrent_requests_each_equal_themselves_alone(server: Running) -> None:
+    asks = random_asks(random.Random(0), 64)
+
+    async def ask(client: openai.AsyncOpenAI, a: dict[str, Any]) -> Any:
+        extra = {"extra_body": {"steering": a["steering"]}} if a["steering"] else {}
+        options: Any = {"model": "demo", "prompt": a["prompt"], "temperature": 0, **extra}
+        if a["cancel"]:
+            stream = await client.completions.create(stream=True, max_tokens=200, **options)
+            async for _ in stream:
+                break
+            await stream.close()
+            return None
+        answer = await client.completions.create(max_tokens=a["max_tokens"], logprobs=1, **options)
+        return answer.choices[0].logprobs
+
+    async def run() -> tuple[list[Any], list[Any]]:
+        async with openai.AsyncOpenAI(
+            base_url=f"{server.url}/v1", api_key="none", max_retries=0, timeout=600
+        ) as client:
+            together = await asyncio.gather(*(ask(client, a) for a in asks))
+            alone = [await ask(client, a) if not a["cancel"] else None for a in asks]
+            return together, alone
+
+    together, alone = asyncio.run(run())
+    assert sum(a["steering"] is not None for a in asks) > 40
+    for a, many, one in zip(asks, together, alone, strict=True):
+        if not a["cancel"]:
+            assert many.tokens == one.tokens, a
+            assert many.token_logprobs == pytest.approx(one.token_logprobs, abs=2e-3), a
+    deadline = time.monotonic() + 30
+    while server.metric("langsteer_rows_in_use") and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert server.metric("langsteer_rows_in_use") == 0
+    assert server.metric("langsteer_requests_total", outcome="cancelled") > 0
+
+
+def test_bad_profiles_stop_the_start_before_the_engine(
+    tmp_path: Path, profile_folder: Path, identity: ModelIdentity
+) -> None:
+    for name, content in bad_files(profile_folder / "de.safetensors", identity, tmp_path).items():
+        (tmp_path / name).write_bytes(content)
+    done = subprocess.run(
+        command(tmp_path, free_port()),
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "7 bad files" in done.stderr
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    done = subprocess.run(
+        command(empty, free_port()), capture_output=True, text=True, env=environment(), check=False
+    )
+    assert done.returncode == 1
+    assert "langsteer profile" in done.stderr
+
+
+def test_a_server_whose_worker_is_not_armed_never_becomes_ready(
+    tmp_path: Path, profile_folder: Path
+) -> None:
+    """A sitecustomize takes the arming out of every process; the handshake must notice."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from steering.engine import runner_v1\nrunner_v1.arm = lambda runner: None\n"
+    )
+    port, log = free_port(), tmp_path / "log"
+    process = start(command(profile_folder, port), log, PYTHONPATH=str(tmp_path))
+    try:
+        deadline = time.monotonic() + 600
+        while process.poll() is None and time.monotonic() < deadline:
+            with pytest.raises(httpx.TransportError):
+                httpx.get(f"http://127.0.0.1:{port}/health", timeout=1)
+            time.sleep(1)
+        assert process.returncode == 1
+    finally:
+        if process.poll() is None:
+            stop(process)
+    assert "not armed" in log.read_text()

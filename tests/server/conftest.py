@@ -1,0 +1,228 @@
+"""Profiles, a catalogue, an engine and a vLLM that exist only in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+from starlette.types import Receive, Scope, Send
+
+from profiles import store
+from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
+from server.catalog import Catalog, Entry
+from server.metrics import Metrics
+from server.middleware import SteeringMiddleware
+from steering.errors import EngineError
+from steering.request import SteeringRequest
+
+MODEL = ModelIdentity(
+    name="tiny",
+    architecture="TinyForCausalLM",
+    layers=2,
+    hidden_size=4,
+    intermediate_size=8,
+    tokenizer="t" * 64,
+    weights="w" * 64,
+)
+
+
+def profile(
+    language: str, roles: str = "target suppress", add: float = 1.0, model: ModelIdentity = MODEL
+) -> Profile:
+    edit = Edit(
+        neurons=NeuronEdit(
+            layer=np.array([0, 1, 1], np.int32),
+            neuron=np.array([3, 0, 5], np.int32),
+            add=np.full(3, add, np.float32),
+            scale=np.zeros(3, np.float32),
+        ),
+        offsets=OffsetEdit(layer=np.array([1], np.int32), value=np.ones((1, 4), np.float32)),
+    )
+    edits = dict.fromkeys(roles.split(), edit)
+    return Profile(language=language, model=model, provenance={"method": "test"}, **edits)
+
+
+def entry(language: str, roles: str = "target suppress") -> Entry:
+    return Entry(name=language, profile=profile(language, roles), created="2026", loaded_at=1)
+
+
+@dataclass
+class FakeFacts:
+    workers: int = 1
+    rows: int = 8
+    rows_in_use: int = 0
+    edited_tokens: int = 0
+    profiles: tuple[str, ...] = ()
+    columns: tuple[int, ...] = (16, 16)
+    columns_taken: tuple[int, ...] = (1, 2)
+
+
+@dataclass
+class FakeControl:
+    """An engine that loads anything, until told otherwise."""
+
+    loaded: list[str] = field(default_factory=list)
+    probed: list[SteeringRequest] = field(default_factory=list)
+    answer: FakeFacts = field(default_factory=FakeFacts)
+    armed: bool = True
+    no_room: bool = False
+    no_effect: bool = False
+
+    async def handshake(self) -> None:
+        if not self.armed:
+            raise EngineError("worker 0 is not armed: test")
+
+    async def load(self, data: bytes) -> str:
+        if self.no_room:
+            raise EngineError("no room: raise --column-headroom")
+        found = store.loads(data, "test").content_hash
+        self.loaded.append(found)
+        return found
+
+    async def unload(self, content_hash: str) -> None:
+        self.loaded.remove(content_hash)
+
+    async def canary(self, requests: Sequence[SteeringRequest]) -> None:
+        if self.no_effect:
+            raise EngineError("steering changed log-probabilities by only 0")
+        self.probed.extend(requests)
+
+    async def facts(self) -> FakeFacts:
+        return self.answer
+
+
+CHAT = "/v1/chat/completions"
+JSON = {"content-type": "application/json"}
+
+
+class Upstream:
+    """Stands for vLLM: keeps what it got, answers what it is told."""
+
+    def __init__(self) -> None:
+        self.scope: Scope = {}
+        self.body = b""
+        self.calls = 0
+        self.status = 200
+        self.kind = b"application/json"
+        self.chunks = [b"{}"]
+        self.wait: asyncio.Event | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope, self.calls, self.body = scope, self.calls + 1, b""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            self.body += message.get("body", b"")
+            if not message.get("more_body", False):
+                break
+        headers = [(b"content-type", self.kind)]
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        for chunk in self.chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        if self.wait:
+            # As Starlette's StreamingResponse does: stop when the client leaves.
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
+        await send({"type": "http.response.body", "body": b""})
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {key.decode(): value.decode() for key, value in self.scope["headers"]}
+
+    @property
+    def steering(self) -> SteeringRequest | None:
+        return SteeringRequest.from_extra_args(json.loads(self.body).get("vllm_xargs"))
+
+
+class Stack:
+    """The middleware around an upstream, its metrics, and a client."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.upstream = Upstream()
+        self.registry = CollectorRegistry()
+        self.refreshed = 0
+        self.app = SteeringMiddleware(
+            self.upstream,
+            catalog=lambda: catalog,
+            metrics=Metrics(self.registry),
+            refresh=self._refresh,
+            max_strength=8.0,
+            max_body=4096,
+        )
+        transport = httpx.ASGITransport(self.app)
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://test")
+
+    async def _refresh(self) -> None:
+        self.refreshed += 1
+
+    async def raw(
+        self, body: bytes, headers: dict[str, str] = JSON, path: str = "/v1/completions"
+    ) -> Any:
+        return await self.client.post(path, content=body, headers=headers)
+
+    def counted(self, outcome: str, **labels: str) -> float:
+        defaults = {"target": "de", "suppress": "", "strength": "<=1", "phase": "all"}
+        return (
+            self.registry.get_sample_value(
+                "langsteer_requests_total", {**defaults, **labels, "outcome": outcome}
+            )
+            or 0
+        )
+
+    def refusals(self, reason: str) -> float:
+        return (
+            self.registry.get_sample_value("langsteer_requests_refused_total", {"reason": reason})
+            or 0
+        )
+
+
+@pytest.fixture
+def model() -> ModelIdentity:
+    return MODEL
+
+
+@pytest.fixture
+def make_profile() -> Callable[..., Profile]:
+    return profile
+
+
+@pytest.fixture
+def make_entry() -> Callable[..., Entry]:
+    return entry
+
+
+@pytest.fixture
+def control() -> FakeControl:
+    return FakeControl()
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    """de, ja, pt, zh with both edits; fr towards only; en away only; a second German one."""
+    both = [entry(tag) for tag in ("de", "de-x-formal", "ja", "pt", "zh")]
+    return Catalog([*both, entry("fr", "target"), entry("en", "suppress")])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with good profile files of de and ja."""
+    for language in ("de", "ja"):
+        store.save(profile(language), tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+async def stack(catalog: Catalog) -> AsyncIterator[Stack]:
+    stack = Stack(catalog)
+    async with stack.client:
+        yield stack

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from profiles.errors import LangsteerError
+from server import launch, options
+from server.cli import add_serve
+from server.settings import Settings
+
+CAPACITY = {"columns": [16], "offsets": False}
+
+
+def parsed(**values: Any) -> Namespace:
+    defaults = {
+        "additional_config": {},
+        "worker_extension_cls": "",
+        "headless": False,
+        "grpc": False,
+        "grpc_port": None,
+        "enable_dbo": False,
+        "api_server_count": None,
+        "data_parallel_size": 1,
+        "served_model_name": None,
+        "model_tag": "/m",
+    }
+    return Namespace(**{**defaults, **values})
+
+
+def arm(args: Namespace) -> Namespace:
+    options.arm(args, model="/m", served_name="demo", capacity=CAPACITY)
+    return args
+
+
+def test_arming_adds_and_keeps() -> None:
+    args = arm(parsed(additional_config={"theirs": 1}))
+    assert args.additional_config == {"theirs": 1, "langsteer": CAPACITY}
+    assert args.worker_extension_cls == options.EXTENSION
+    assert args.served_model_name == ["demo"]
+    assert args.api_server_count == 1
+    assert arm(parsed(served_model_name=["mine"])).served_model_name == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("values", "flag"),
+    [
+        ({"headless": True}, "--headless"),
+        ({"grpc": True}, "--grpc"),
+        ({"grpc_port": 0}, "--grpc-port"),
+        ({"enable_dbo": True}, "--enable-dbo"),
+        ({"worker_extension_cls": "a.B"}, "--worker-extension-cls"),
+        ({"api_server_count": 2}, "--api-server-count 2"),
+        ({"data_parallel_size": 2}, "--data-parallel-size 2"),
+        ({"additional_config": {"langsteer": {}}}, "--additional-config"),
+        ({"model_tag": "/other"}, "--model /other"),
+    ],
+)
+def test_options_that_do_not_go_with_steering(values: dict[str, Any], flag: str) -> None:
+    with pytest.raises(options.OptionError, match=flag):
+        arm(parsed(**values))
+
+
+def test_all_conflicts_are_named_at_once() -> None:
+    with pytest.raises(options.OptionError) as caught:
+        arm(parsed(headless=True, enable_dbo=True, api_server_count=4))
+    assert len(str(caught.value).splitlines()) == 4
+
+
+def test_naming_our_plugin_switches_no_other_off() -> None:
+    plugins = {
+        "vllm.general_plugins": {"langsteer", "lora"},
+        "vllm.platform_plugins": {"npu"},
+        "vllm.endpoint_plugins": {"langsteer", "foreign"},
+    }
+    assert options.environment({}, plugins)["VLLM_PLUGINS"] == "langsteer,lora,npu"
+    chosen = options.environment({"VLLM_PLUGINS": "npu"}, plugins)
+    assert chosen == {"VLLM_PLUGINS": "langsteer,npu", "VLLM_USE_V2_MODEL_RUNNER": "0"}
+    assert options.environment({"VLLM_PLUGINS": ""}, plugins)["VLLM_PLUGINS"] == "langsteer"
+
+
+@pytest.mark.parametrize("name", ["VLLM_USE_RUST_FRONTEND", "VLLM_USE_V2_MODEL_RUNNER"])
+def test_environment_that_does_not_go_with_steering(name: str) -> None:
+    with pytest.raises(options.OptionError, match=name):
+        options.environment({name: "1"}, {})
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    app = typer.Typer()
+    app.command("other")(lambda: None)
+    add_serve(app)
+    return app
+
+
+def test_unknown_options_reach_vllm(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def record(model: str, profiles: Path, **more: Any) -> None:
+        seen.update(more, model=model, profiles=profiles)
+
+    monkeypatch.setattr(launch, "launch", record)
+    own = ["--profiles", str(tmp_path), "--column-headroom", "8"]
+    theirs = [
+        "--port",
+        "8001",
+        "-tp",
+        "2",
+        "--additional-config.a",
+        "1",
+        "--no-enable-log-requests",
+    ]
+    theirs += ['--hf-overrides={"a": 1}', "-O3", "--api-key", "-k"]
+    result = CliRunner().invoke(app, ["serve", "demo", *theirs[:2], *own, *theirs[2:]])
+    assert result.exit_code == 0, result.output
+    assert seen["rest"] == theirs
+    assert (seen["model"], seen["headroom"], seen["max_strength"]) == ("demo", 8, 8.0)
+
+
+def test_errors_are_one_message_and_exit_1(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise LangsteerError("2 bad files")
+
+    monkeypatch.setattr(launch, "launch", fail)
+    result = CliRunner().invoke(app, ["serve", "demo", "--profiles", str(tmp_path)])
+    assert (result.exit_code, "2 bad files" in result.output) == (1, True)
+
+
+def test_help_is_quick_and_explains_both() -> None:
+    script = """
+import sys, typer
+from typer.testing import CliRunner
+from server.cli import add_serve
+app = typer.Typer()
+app.command("other")(lambda: None)
+add_serve(app)
+print(CliRunner().invoke(app, ["serve", "--help"]).output)
+print(sorted({"torch", "vllm", "transformers", "fastapi"} & set(sys.modules)))
+"""
+    root = Path(__file__).parents[2]
+    shown = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    assert shown.rstrip().endswith("[]")
+    for word in ("--profiles", "--column-headroom", "vllm serve", "X-Steering-Target"):
+        assert word in shown
+
+
+def test_settings_come_from_the_environment_and_name_what_is_wrong() -> None:
+    good = Settings.load(
+        {
+            "LANGSTEER_MODEL": "m",
+            "LANGSTEER_PROFILES_DIR": "/p",
+            "LANGSTEER_MAX_STRENGTH": "2.5",
+        }
+    )
+    assert (good.profiles_dir, good.max_strength) == (Path("/p"), 2.5)
+    with pytest.raises(LangsteerError) as caught:
+        Settings.load({"LANGSTEER_MAX_STRENGTH": "9", "LANGSTEER_MAX_BODY_MB": "x"})
+    for name in ("PROFILES_DIR", "MAX_STRENGTH", "MAX_BODY_MB"):
+        assert f"LANGSTEER_{name}:" in str(caught.value)
+    assert {row[0] for row in Settings.describe()} >= {"LANGSTEER_PROFILES_DIR"}

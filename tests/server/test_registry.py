@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from safetensors.numpy import load, save
+
+from profiles import store
+from profiles.errors import ProfileError
+from profiles.profile import ModelIdentity, Profile
+from server import admin
+from server.registry import Registry
+from server.scan import scan
+from steering.errors import EngineError
+
+
+@pytest.fixture
+async def registry(folder: Path, control: Any, model: ModelIdentity) -> Registry:
+    registry = Registry(partial(scan, folder, model), control)
+    await registry.start()
+    return registry
+
+
+def damage(folder: Path, name: str) -> None:
+    file = folder / name
+    file.write_bytes(file.read_bytes()[:-3])
+
+
+def lose(folder: Path) -> None:
+    folder.rename(folder.with_name(f"{folder.name}-elsewhere"))
+
+
+async def test_start_loads_proves_and_publishes(registry: Registry, control: Any) -> None:
+    assert [entry.name for entry in registry.catalog] == ["de", "ja"]
+    hashes = [entry.profile.content_hash for entry in registry.catalog]
+    assert control.loaded == hashes
+    assert [request.target for request in control.probed] == hashes
+
+
+async def test_start_names_every_bad_file(
+    folder: Path, control: Any, model: ModelIdentity, make_profile: Callable[..., Profile]
+) -> None:
+    damage(folder, "de.safetensors")
+    (folder / "fr.safetensors").write_bytes(b"junk")
+    (folder / "zh.safetensors").write_bytes(store.dumps(make_profile("it")))
+    other = ModelIdentity(**{**vars(model), "weights": "x" * 64})
+    (folder / "es.safetensors").write_bytes(store.dumps(make_profile("es", model=other)))
+    registry = Registry(partial(scan, folder, model), control)
+    with pytest.raises(ProfileError) as caught:
+        await registry.start()
+    lines = str(caught.value).splitlines()
+    assert [line.split(".")[0] for line in lines] == ["de", "es", "fr", "zh"]
+    assert "another model" in lines[1]
+    assert "name it it.safetensors" in lines[3]
+    assert control.loaded == []
+
+
+@pytest.mark.parametrize(
+    ("tensor", "value", "words"),
+    [
+        ("target.neurons.add", np.array([1, np.nan, 1], np.float32), "NaN"),
+        ("target.offsets.value", np.ones((1, 5), np.float32), "shape (1, 5), expected (1, 4)"),
+        ("target.neurons.scale", np.ones(3, np.float32), "content hash"),
+    ],
+)
+async def test_reload_refuses_altered_tensors(
+    registry: Registry, folder: Path, tensor: str, value: Any, words: str
+) -> None:
+    data = (folder / "de.safetensors").read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    tensors = {**load(data), tensor: value}
+    (folder / "de.safetensors").write_bytes(save(tensors, metadata=header["__metadata__"]))
+    (refusal,) = (await registry.reload()).refused
+    assert words in refusal.reason
+    assert [entry.name for entry in registry.catalog] == ["de", "ja"]
+
+
+@pytest.mark.parametrize("fault", ["no_room", "no_effect"])
+async def test_start_fails_with_the_engine(
+    folder: Path, control: Any, model: ModelIdentity, fault: str
+) -> None:
+    setattr(control, fault, True)
+    registry = Registry(partial(scan, folder, model), control)
+    with pytest.raises(EngineError):
+        await registry.start()
+    assert len(registry.catalog) == 0
+
+
+async def test_start_needs_armed_workers_and_files(
+    tmp_path: Path, control: Any, model: ModelIdentity
+) -> None:
+    registry = Registry(partial(scan, tmp_path, model), control)
+    with pytest.raises(ProfileError, match="no profile files"):
+        await registry.start()
+    control.armed = False
+    with pytest.raises(EngineError, match="not armed"):
+        await registry.start()
+
+
+async def test_reload_adds_replaces_removes_and_keeps(
+    registry: Registry, folder: Path, control: Any, make_profile: Callable[..., Profile]
+) -> None:
+    before = registry.catalog
+    store.save(make_profile("de", add=2.0), folder)
+    store.save(make_profile("fr"), folder)
+    (folder / "ja.safetensors").unlink()
+    report = await registry.reload()
+    assert [label.partition("@")[0] for label in report.loaded] == ["de", "fr"]
+    assert [label.partition("@")[0] for label in report.removed] == ["ja"]
+    assert report.refused == ()
+    assert [entry.name for entry in registry.catalog] == ["de", "fr"]
+    assert [entry.name for entry in before] == ["de", "ja"]
+    # Requests in flight name the old ones by hash: they stay in the engine.
+    assert {entry.profile.content_hash for entry in before} <= set(control.loaded)
+    again = await registry.reload()
+    assert (again.loaded, len(again.unchanged)) == ((), 2)
+
+
+async def test_reload_keeps_the_good_version_of_a_bad_file(
+    registry: Registry, folder: Path
+) -> None:
+    damage(folder, "de.safetensors")
+    report = await registry.reload()
+    assert [refusal.file for refusal in report.refused] == ["de.safetensors"]
+    assert [entry.name for entry in registry.catalog] == ["de", "ja"]
+
+
+@pytest.mark.parametrize("fault", ["no_room", "no_effect"])
+async def test_reload_publishes_only_what_the_engine_confirmed(
+    registry: Registry,
+    folder: Path,
+    control: Any,
+    make_profile: Callable[..., Profile],
+    fault: str,
+) -> None:
+    setattr(control, fault, True)
+    store.save(make_profile("fr"), folder)
+    report = await registry.reload()
+    assert [refusal.file for refusal in report.refused] == ["fr.safetensors"]
+    assert [entry.name for entry in registry.catalog] == ["de", "ja"]
+    assert len(control.loaded) == 2
+
+
+async def test_reload_of_a_lost_folder_changes_nothing(registry: Registry, folder: Path) -> None:
+    lose(folder)
+    with pytest.raises(ProfileError, match="cannot read the profile folder"):
+        await registry.reload()
+    assert len(registry.catalog) == 2
+
+
+async def test_endpoints(registry: Registry, folder: Path, control: Any) -> None:
+    app = FastAPI()
+    admin.attach(app, lambda: registry, lambda: control)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test/v1/steering") as client:
+        listed = (await client.get("/profiles")).json()
+        assert listed["object"] == "list"
+        german = listed["data"][0]
+        assert (german["name"], german["method"]) == ("de", "test")
+        assert german["edits"]["target"] == {
+            "neurons": 3,
+            "neurons_per_layer": {"0": 1, "1": 2},
+            "offset_layers": [1],
+        }
+        assert (await client.get(f"/profiles/{german['id']}")).json() == german
+        for name in ("nl", "de@000000000000"):
+            missing = await client.get(f"/profiles/{name}")
+            assert missing.status_code == 404
+            assert "de@" in missing.json()["error"]["message"]
+        damage(folder, "ja.safetensors")
+        report = (await client.post("/profiles/reload")).json()
+        assert report["refused"][0]["file"] == "ja.safetensors"
+        assert (await client.get("/status")).json()["columns_taken"] == [1, 2]
+        lose(folder)
+        assert (await client.post("/profiles/reload")).status_code == 503

@@ -1,0 +1,137 @@
+"""Finding and arming FFNs, on modules shaped like vLLM's."""
+
+import pytest
+import torch
+from torch import nn
+
+from steering.capacity import Capacity
+from steering.engine import ffn
+from steering.errors import EngineError
+from steering.tables import Tables
+from steering.tokens import Tokens
+
+
+class Row(nn.Linear):
+    """A row-parallel projection: returns (output, bias)."""
+
+    def __init__(self, wide: int, narrow: int) -> None:
+        super().__init__(wide, narrow, bias=False)
+        self.input_size_per_partition = wide
+
+    def forward(self, x):
+        return super().forward(x), None
+
+
+class MLP(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.Linear(4, 32, bias=False)
+        self.act_fn = nn.GELU()
+        self.down_proj = Row(32, 4)
+
+    def forward(self, x):
+        return self.down_proj(self.act_fn(self.up(x)))[0]
+
+
+class Gated(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.self_attn = nn.Identity()
+        self.mlp = MLP()
+
+
+class OPT(nn.Module):
+    """No FFN module of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.self_attn = nn.Identity()
+        self.fc1 = nn.Linear(4, 32)
+        self.activation_fn = nn.ReLU()
+        self.fc2 = Row(32, 4)
+
+    def forward(self, x):
+        return self.fc2(self.activation_fn(self.fc1(x)))[0]
+
+
+class Model(nn.Module):
+    def __init__(self, layer: type[nn.Module], count: int = 2) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layer() for _ in range(count))
+
+
+def armed(model: nn.Module, *, columns: int, offsets: bool) -> tuple[Tables, Tokens]:
+    capacity = Capacity(
+        columns=(columns,) * 2, offsets=offsets, hidden_size=4, intermediate_size=32
+    )
+    tables = Tables(capacity, layers=[0, 1], shard=(0, 32), rows=2)
+    tokens = Tokens(8)
+    list(ffn.install(ffn.find_ffns(model), tables, tokens))
+    return tables, tokens
+
+
+@pytest.mark.parametrize("layer", [Gated, OPT])
+def test_both_edits_reach_the_output(layer: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    model = Model(layer)
+    block = model.layers[1]
+    run = block.mlp if layer is Gated else block
+    x = torch.randn(3, 4)
+    before = run(x)
+    tables, tokens = armed(model, columns=32, offsets=True)
+    tables.layers[1].add[1] = 1.0
+    tables.layers[1].scale[1] = -1.0
+    tables.layers[1].offset[1] = 10.0
+    tokens.row[:3] = torch.tensor([0, 1, 1])
+    tokens.strength[:3] = torch.tensor([0.0, 1.0, 1.0])
+    after = run(x)
+    assert torch.equal(after[0], before[0])
+    down = block.mlp.down_proj if layer is Gated else block.fc2
+    expected = down.weight.sum(1) + 10.0  # every neuron set to 1, then the offset
+    torch.testing.assert_close(after[1:], expected.expand(2, 4))
+
+
+def test_an_unsteered_eager_step_skips_the_edit() -> None:
+    model = Model(Gated)
+    tables, tokens = armed(model, columns=16, offsets=True)
+    tokens.row[:2], tokens.strength[:2] = 1, 1.0
+    tables.layers[0].offset[1] = 10.0
+    x = torch.randn(2, 4)
+    steered = model.layers[0].mlp(x)
+    tokens.active = False
+    torch.testing.assert_close(model.layers[0].mlp(x), steered - 10.0)
+
+
+def test_layers_without_capacity_are_left_alone() -> None:
+    model = Model(Gated)
+    armed(model, columns=0, offsets=True)
+    assert type(model.layers[0].mlp.act_fn) is nn.GELU
+
+
+def test_buffers_stay_out_of_checkpoints() -> None:
+    model = Model(Gated)
+    before = set(model.state_dict())
+    armed(model, columns=16, offsets=True)
+    assert set(model.state_dict()) == before
+
+
+def test_models_without_dense_ffns_are_refused_by_name() -> None:
+    class FusedMoE(nn.Module):
+        pass
+
+    class Sparse(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mlp = FusedMoE()
+
+    with pytest.raises(EngineError, match="mixture of experts"):
+        ffn.find_ffns(Model(Sparse))
+    with pytest.raises(EngineError, match="no feed-forward layer"):
+        ffn.find_ffns(Model(nn.Identity))
+
+
+def test_the_shard_is_checked_against_the_profiles_width() -> None:
+    (one, _) = ffn.find_ffns(Model(Gated))
+    assert ffn.shard(one, 64, rank=1, world=2) == (32, 64)
+    with pytest.raises(EngineError, match="32 neurons on each of 1 ranks"):
+        ffn.shard(one, 64, rank=0, world=1)

@@ -1,0 +1,45 @@
+from types import SimpleNamespace
+
+from steering.engine.prefix_cache import steering_hash_keys
+from steering.request import SteeringRequest
+
+
+def request(prompt: int, **kwargs) -> SimpleNamespace:
+    extra = SteeringRequest(**kwargs).to_extra_args() if kwargs else None
+    return SimpleNamespace(
+        sampling_params=SimpleNamespace(extra_args=extra), num_prompt_tokens=prompt
+    )
+
+
+def test_unsteered_blocks_keep_their_hash() -> None:
+    assert steering_hash_keys(request(40), 0, 16) == []
+    assert steering_hash_keys(SimpleNamespace(sampling_params=None), 0, 16) == []
+
+
+def test_every_block_of_fully_steered_requests_is_marked() -> None:
+    keys = [steering_hash_keys(request(40, target="a"), s, s + 16) for s in (0, 16, 32)]
+    assert keys[0]
+    assert keys[0] == keys[1] == keys[2]
+
+
+def test_decode_only_marks_from_the_block_of_the_first_edited_token() -> None:
+    """Position prompt - 1 is the first edited one; the block that holds it is no longer shared."""
+    decode = request(32, target="a", phase="decode")
+    assert steering_hash_keys(decode, 0, 16) == []
+    assert steering_hash_keys(decode, 16, 32) != []
+    later = request(33, target="a", phase="decode")
+    assert steering_hash_keys(later, 16, 32) == []
+    assert steering_hash_keys(later, 32, 48) != []
+
+
+def test_strength_phase_and_profile_all_separate() -> None:
+    kinds = [
+        {"target": "a"},
+        {"target": "b"},
+        {"suppress": ("a",)},
+        {"target": "a", "suppress": ("b",)},
+        {"target": "a", "strength": 1.5},
+        {"target": "a", "phase": "decode"},
+    ]
+    keys = {tuple(steering_hash_keys(request(8, **kind), 0, 16)) for kind in kinds}
+    assert len(keys) == len(kinds)

@@ -1,0 +1,68 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steering.request import MAX_STRENGTH, PHASES, SteeringRequest
+
+hashes = st.text("0123456789abcdef", min_size=4, max_size=8)
+requests = st.builds(
+    SteeringRequest,
+    target=hashes,
+    suppress=st.lists(hashes, max_size=3).map(tuple),
+    strength=st.floats(0, MAX_STRENGTH, exclude_min=True),
+    phase=st.sampled_from(PHASES),
+)
+
+
+@given(requests)
+def test_extra_args_round_trip(request: SteeringRequest) -> None:
+    flat = request.to_extra_args()
+    assert SteeringRequest.from_extra_args({**flat, "somebody_elses": 1}) == request
+    # What vLLM's `vllm_xargs` admits: strings, numbers, lists of them.
+    assert all(isinstance(v, str | float | list) for v in flat.values())
+
+
+@given(requests, requests)
+def test_equal_fingerprints_mean_equal_steering(a: SteeringRequest, b: SteeringRequest) -> None:
+    assert (a.fingerprint == b.fingerprint) == (a == b)
+
+
+def test_order_and_repeats_of_suppress_do_not_matter() -> None:
+    a = SteeringRequest(suppress=("b", "a", "b"))
+    assert a == SteeringRequest(suppress=("a", "b"))
+    assert a.combination == ("", ("a", "b"))
+
+
+@pytest.mark.parametrize("none", [None, {}, {"other": 1}])
+def test_without_our_keys_a_request_is_unsteered(none: dict[str, int] | None) -> None:
+    assert SteeringRequest.from_extra_args(none) is None
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "said"),
+    [
+        ({}, "target or something to suppress"),
+        ({"target": "a", "strength": 0.0}, "strength is 0.0"),
+        ({"target": "a", "strength": -1.0}, "strength is -1.0"),
+        ({"target": "a", "strength": MAX_STRENGTH * 2}, "at most"),
+        ({"target": "a", "strength": math.nan}, "strength is nan"),
+        ({"target": "a", "strength": math.inf}, "strength is inf"),
+        ({"target": "a", "phase": "prefill"}, "phase is 'prefill'"),
+    ],
+)
+def test_bad_requests_say_what_is_wrong(kwargs: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        SteeringRequest(**kwargs)  # type: ignore[arg-type]
+
+
+def test_unknown_keys_of_ours_are_an_error() -> None:
+    with pytest.raises(ValueError, match="langauge"):
+        SteeringRequest.from_extra_args({"langsteer_target": "a", "langsteer_langauge": "de"})
+
+
+def test_decode_begins_where_the_first_answer_token_is_sampled() -> None:
+    assert SteeringRequest(target="a", phase="decode").first_position(5) == 4
+    assert SteeringRequest(target="a", phase="decode").first_position(1) == 0
+    assert SteeringRequest(target="a").first_position(5) == 0

@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+import torch
+
+from profiles.profile import ModelIdentity, Profile
+from steering.capacity import Capacity
+from steering.errors import CapacityError, EngineError
+from steering.tables import Tables
+
+
+def tables(columns=(16, 16, 16), shard=(0, 32), layers=(0, 1, 2), offsets=True, rows=4) -> Tables:
+    capacity = Capacity(
+        columns=tuple(columns), offsets=offsets, hidden_size=4, intermediate_size=32
+    )
+    return Tables(capacity, layers=list(layers), shard=shard, rows=rows)
+
+
+def dense(made: Tables, layer: int, row: int, width: int = 32) -> np.ndarray:
+    """[2, width]: add and scale of every neuron of the shard, as the edit would apply them."""
+    layer_tables = made.layers[layer]
+    out = np.zeros((2, width), dtype=np.float32)
+    out[0, layer_tables.columns.numpy()] = layer_tables.add[row].numpy()
+    out[1, layer_tables.columns.numpy()] = layer_tables.scale[row].numpy()
+    return out
+
+
+def test_a_row_holds_what_the_profile_says(make_edit, make_profile) -> None:
+    made = tables()
+    profile = make_profile("de", make_edit({(0, 30): (2.0, -1.0), (2, 3): (1.0, 0.5)}, {1: 7.0}))
+    made.write_row(1, (made.load(profile), ()))
+    expected = np.zeros((2, 32), dtype=np.float32)
+    expected[:, 30] = 2.0, -1.0
+    np.testing.assert_array_equal(dense(made, 0, 1), expected)
+    assert dense(made, 2, 1)[:, 3].tolist() == [1.0, 0.5]
+    assert made.layers[1].offset[1].tolist() == [7.0] * 4
+    assert made.layers[0].offset[1].tolist() == [0.0] * 4
+
+
+def test_columns_stay_distinct_and_tensors_stay_in_place(make_edit, make_profile) -> None:
+    made = tables()
+    before = {layer: t.columns.data_ptr() for layer, t in made.layers.items()}
+    for i in range(4):
+        neurons = {(layer, (5 * i + n) % 32): (1.0, 0.0) for layer in range(3) for n in range(4)}
+        made.load(make_profile("de", make_edit(neurons)))
+        for layer, layer_tables in made.layers.items():
+            listed = layer_tables.columns.tolist()
+            assert len(set(listed)) == len(listed)
+            assert layer_tables.columns.data_ptr() == before[layer]
+
+
+def test_loading_more_leaves_rows_in_use_as_they_were(make_edit, make_profile) -> None:
+    made = tables()
+    first = make_profile("de", make_edit({(0, 20): (2.0, -1.0), (0, 3): (4.0, 0.0)}))
+    made.write_row(1, (made.load(first), ()))
+    before = dense(made, 0, 1)
+    made.load(make_profile("ja", make_edit({(0, n): (9.0, 9.0) for n in range(10)})))
+    np.testing.assert_array_equal(dense(made, 0, 1), before)
+
+
+def test_rewriting_a_row_leaves_nothing_behind(make_edit, make_profile) -> None:
+    made = tables()
+    de = made.load(make_profile("de", make_edit({(0, 1): (2.0, -1.0)}, {0: 3.0})))
+    ja = made.load(make_profile("ja", make_edit({(0, 2): (5.0, 0.0)})))
+    made.write_row(1, (de, ()))
+    made.write_row(1, (ja, ()))
+    assert dense(made, 0, 1)[:, 1].tolist() == [0.0, 0.0]
+    assert dense(made, 0, 1)[:, 2].tolist() == [5.0, 0.0]
+    assert made.layers[0].offset[1].tolist() == [0.0] * 4
+
+
+def test_two_shards_together_hold_the_whole_edit(make_edit, make_profile) -> None:
+    rng = np.random.default_rng(0)
+    neurons = {(0, int(n)): (float(n), -1.0) for n in rng.choice(32, 12, replace=False)}
+    profile = make_profile("de", make_edit(neurons))
+    whole, low, high = tables(), tables(shard=(0, 16)), tables(shard=(16, 32))
+    for made in (whole, low, high):
+        made.write_row(1, (made.load(profile), ()))
+    parts = np.concatenate([dense(low, 0, 1, 16), dense(high, 0, 1, 16)], axis=1)
+    np.testing.assert_array_equal(parts, dense(whole, 0, 1))
+
+
+def test_a_pipeline_stage_holds_its_own_layers(make_edit, make_profile) -> None:
+    made = tables(layers=(2,))
+    made.write_row(
+        1, (made.load(make_profile("de", make_edit({(0, 1): (1.0, 0.0), (2, 3): (2.0, 0.0)}))), ())
+    )
+    assert made.layers.keys() == {2}
+    assert dense(made, 2, 1)[0, 3] == 2.0
+
+
+def test_what_does_not_fit_is_refused_whole(make_edit, make_profile) -> None:
+    made = tables(columns=(16, 4, 16))
+    too_many = make_profile(
+        "de", make_edit({(layer, n): (1.0, 0.0) for layer in (0, 1) for n in range(5)})
+    )
+    with pytest.raises(CapacityError, match=r"needs 5 edited neurons in layer 1.*room for 4"):
+        made.load(too_many)
+    assert made.profiles == []
+    assert made.columns_taken == [0, 0, 0]
+
+
+def test_unloading_frees_columns_others_do_not_use(make_edit, make_profile) -> None:
+    made = tables()
+    de = made.load(make_profile("de", make_edit({(0, 1): (1.0, 0.0), (0, 2): (1.0, 0.0)})))
+    ja = made.load(make_profile("ja", make_edit({(0, 2): (5.0, 0.0)})))
+    made.unload(de)
+    assert made.columns_taken == [1, 0, 0]
+    made.write_row(1, (ja, ()))
+    assert dense(made, 0, 1)[0, 2] == 5.0
+    made.unload("unknown")
+
+
+def test_loading_twice_changes_nothing(make_edit, make_profile) -> None:
+    made = tables()
+    profile = make_profile("de", make_edit({(0, 1): (1.0, 0.0)}))
+    assert made.load(profile) == made.load(profile)
+    assert made.columns_taken == [1, 0, 0]
+
+
+def test_errors_say_what_is_loaded_and_what_lacks(make_edit, make_profile) -> None:
+    made = tables(offsets=False)
+    de = made.load(make_profile("de", make_edit({(0, 1): (1.0, 0.0)})))
+    with pytest.raises(EngineError, match=f"not loaded.*{de[:12]}"):
+        made.write_row(1, ("f" * 64, ()))
+    with pytest.raises(EngineError, match="has no suppress edit"):
+        made.write_row(1, ("", (de,)))
+    with pytest.raises(CapacityError, match="without room"):
+        made.load(make_profile("ja", make_edit(offsets={0: 1.0})))
+    other = ModelIdentity(
+        name="o",
+        architecture="A",
+        layers=3,
+        hidden_size=8,
+        intermediate_size=32,
+        tokenizer="",
+        weights="",
+    )
+    foreign = Profile(language="de", model=other, target=make_edit({(0, 1): (1.0, 0.0)}))
+    with pytest.raises(EngineError, match="hidden"):
+        made.load(foreign)
+
+
+def test_columns_are_int64_and_rows_start_at_zero() -> None:
+    made = tables()
+    assert made.layers[0].columns.dtype == torch.int64
+    assert not made.layers[0].add.any()
