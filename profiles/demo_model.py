@@ -47,7 +47,7 @@ def demo_model(report: Report | None = None) -> Path:
             _build(work, report)
             if target.exists():  # without its marker: not ours to trust
                 shutil.rmtree(target)
-            os.replace(work, target)
+            work.replace(target)
         finally:
             shutil.rmtree(work, ignore_errors=True)
     report(f"demo model: ready in {target}")

@@ -15,7 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_SCALARS = {
+    0: "B",
+    1: "b",
+    2: "H",
+    3: "h",
+    4: "I",
+    5: "i",
+    6: "f",
+    7: "?",
+    10: "Q",
+    11: "q",
+    12: "d",
+}
 _STRING, _ARRAY, _Q8_0 = 8, 9, 8
 
 
@@ -38,8 +50,8 @@ class GGUFFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._data = np.memmap(path, dtype=np.uint8, mode="r")
-        self._bytes = memoryview(self._data)
+        self._data: NDArray[np.uint8] = np.memmap(path, dtype=np.uint8, mode="r")
+        self._bytes = self._data.data
         self._at = 0
         magic, version, tensors, pairs = self._unpack("4sIQQ")
         if magic != b"GGUF" or version not in (2, 3):
@@ -103,6 +115,6 @@ class GGUFFile:
 
 
 def _q8_0(raw: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Blocks of one float16 scale and 32 int8; written out because the embedding is 90% of the file."""
+    """Blocks of a float16 scale and 32 int8; apart because the embedding is most of the file."""
     blocks = np.asarray(raw).view(np.dtype([("scale", "<f2"), ("q", "i1", 32)]))
     return blocks["q"] * blocks["scale"].astype(np.float32)[:, None]

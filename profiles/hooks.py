@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -44,16 +45,11 @@ def edited(
     with ExitStack() as stack:
         if not (isinstance(first_position, int) and first_position <= 0):
             hook = _position_hook(positions, first_position)
-            stack.callback(_base(model).register_forward_pre_hook(hook, with_kwargs=True).remove)
+            stack.callback(model.register_forward_pre_hook(hook, with_kwargs=True).remove)
         for ffn in ffns:
             for register, act in _layer_hooks(ffn, edits, strength, positions):
                 stack.callback(register(act).remove)
         yield
-
-
-def _base(model: nn.Module) -> nn.Module:
-    """The module every forward pass of `model` goes through with its keyword arguments."""
-    return model
 
 
 def _layer_hooks(
@@ -119,7 +115,10 @@ def _neuron_table(edits: Sequence[NeuronEdit], layer: int) -> tuple[Tensor, Tens
     for edit in edits:
         here = edit.layer == layer
         for i, add, scale in zip(
-            edit.neuron[here].tolist(), edit.add[here].tolist(), edit.scale[here].tolist(), strict=True
+            edit.neuron[here].tolist(),
+            edit.add[here].tolist(),
+            edit.scale[here].tolist(),
+            strict=True,
         ):
             entry = total.setdefault(i, [0.0, 0.0])
             entry[0] += add
@@ -132,5 +131,5 @@ def _neuron_table(edits: Sequence[NeuronEdit], layer: int) -> tuple[Tensor, Tens
 
 def _offset_value(edits: Sequence[OffsetEdit], layer: int) -> Tensor | None:
     """The layer's summed offset [hidden_size], or None where no edit has one."""
-    values = [torch.from_numpy(e.value[e.layer == layer][0].copy()) for e in edits if (e.layer == layer).any()]
-    return torch.stack(values).sum(0) if values else None
+    rows = [e.value[e.layer == layer] for e in edits if (e.layer == layer).any()]
+    return torch.tensor(np.concatenate(rows)).sum(0) if rows else None

@@ -1,4 +1,4 @@
-"""Which language is this text in? Two identifiers that ship their models, one checking the other."""
+"""Which language a text is in: two identifiers that ship their models, one checks the other."""
 
 from __future__ import annotations
 
@@ -69,6 +69,6 @@ def _py3langid(among: tuple[str, ...]) -> Any:
     from py3langid.langid import _load_identifier
 
     identifier = _load_identifier(norm_probs=True)
-    if known := [language for language in among if language in identifier.labels()]:
+    if known := [language for language in among if language in identifier.labels]:
         identifier.set_languages(known)
     return identifier

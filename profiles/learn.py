@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from profiles.architecture import find_ffns
 from profiles.errors import CorpusError
-from profiles.prefixes import Corpus, Example, Role, sample
+from profiles.prefixes import Corpus, Role, sample
 from profiles.profile import Edit, OffsetEdit
-from profiles.vocabulary import TargetLoss
+from profiles.targets import Batch, Encoder, TextLoss, batches
 
 # Examples the held-out loss is measured on.
 EXAM = 32
@@ -38,9 +38,9 @@ class Options:
             falls to zero towards it.
         batch: examples a step.
         rate: Adam's step size, in units of the root mean square of the layer's FFN output.
-        penalty: weight of the squared offset (in the same units, mean over dimensions).
         context, length: at most so many tokens of context and of text.
-        head: weight of the first `head_tokens` tokens of a text: there the language is decided.
+        early: so many first tokens of a text are learned as they are; the later ones as what the
+            unedited model would say there. As many as `length`: all as they are.
         negatives: vocabulary entries sampled besides those of the corpus; 0 for the whole
             vocabulary.
         every: steps between two looks at the held-out loss.
@@ -52,11 +52,9 @@ class Options:
     seconds: float | None = None
     batch: int = 16
     rate: float = 0.04
-    penalty: float = 0.0
     context: int = 40
     length: int = 24
-    head: float = 1.0
-    head_tokens: int = 4
+    early: int = 4
     negatives: int = 4096
     every: int = 10
     patience: int = 3
@@ -87,14 +85,6 @@ class LearnedOffset:
 
     edit: Edit
     report: Report
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Batch:
-    """Right-padded token ids [rows, width] and the weight of predicting each, 0 for no loss."""
-
-    ids_BT: Tensor
-    weight_BT: Tensor
 
 
 def learn_offsets(
@@ -132,28 +122,24 @@ def learn_offsets(
     _check(corpus, language)
     rng = random.Random(seed)
     train, held = Corpus(lines=corpus).split(0.1, 32, rng)
-    encode = _Encoder(tokenizer, options)
+    encode = Encoder(tokenizer, context=options.context, length=options.length)
     outside = [encode(e) for e in sample(held, language, role, EXAM, rng)]
-    loss = TargetLoss(model, encode.vocabulary(corpus), options.negatives, seed)
     with _Offsets(model, down_projection) as offsets, _frozen(model):
-        exam = _batches(outside, options.batch, encode.pad)
-        offsets.measure(lambda: loss(exam[0].ids_BT, exam[0].weight_BT))
+        unedited = offsets.off if options.early < options.length else None
+        known = encode.vocabulary(corpus)
+        loss = TextLoss(model, known, options.negatives, seed, unedited)
+        exam = batches(outside, options.batch, encode, options.early)
+        offsets.measure(lambda: loss(exam[0]))
         offsets.start(init)
-        return _descend(
-            offsets,
-            loss,
-            _stream(train, language, role, encode, options, rng),
-            exam,
-            options,
-            progress,
-        )
+        stream = _stream(train, language, role, encode, options, rng)
+        return _descend(offsets, loss, stream, exam, options, progress)
 
 
 def _descend(
     offsets: _Offsets,
-    loss: TargetLoss,
-    batches: Iterator[_Batch],
-    exam: Sequence[_Batch],
+    loss: TextLoss,
+    stream: Iterator[Batch],
+    exam: Sequence[Batch],
     options: Options,
     progress: Progress | None,
 ) -> LearnedOffset:
@@ -161,25 +147,24 @@ def _descend(
     optimizer = torch.optim.Adam([offsets.units_LH], betas=(0.9, 0.95))
     held = _evaluate(loss, exam)
     curve = [(0, held, held)]
-    best, best_step, best_loss, step = offsets.units_LH.detach().clone(), 0, held, 0
-    while step < options.steps:
-        spent = _spent(step, begun, options)
-        if spent >= 1 or (curve[-1][0] - best_step) >= options.patience * options.every:
-            break
+    best, best_step, best_loss = offsets.units_LH.detach().clone(), 0, held
+    step, spent = 0, 0.0
+    while spent < 1 and curve[-1][0] - best_step < options.patience * options.every:
         for group in optimizer.param_groups:
             group["lr"] = options.rate * _schedule(step, spent)
-        batch = next(batches)
+        batch = next(stream)
         optimizer.zero_grad()
-        value = loss(batch.ids_BT, batch.weight_BT)
-        (value + options.penalty * offsets.units_LH.square().mean()).backward()
+        value = loss(batch)
+        torch.autograd.backward(value)
         optimizer.step()
         step += 1
-        last = step == options.steps or _spent(step, begun, options) >= 1
-        if last or step % options.every == 0:
+        spent = _spent(step, begun, options)
+        if spent >= 1 or step % options.every == 0:
             held = _evaluate(loss, exam)
             curve.append((step, float(value.detach()), held))
             if held < best_loss:
-                best, best_step, best_loss = offsets.units_LH.detach().clone(), step, held
+                best.copy_(offsets.units_LH.detach())
+                best_step, best_loss = step, held
         if progress:
             progress(step, options.steps, float(value.detach()), held)
     report = Report(
@@ -203,10 +188,10 @@ def _schedule(step: int, spent: float) -> float:
     return min(1.0, (step + 1) / 3) * max(0.05, 1.0 - spent)
 
 
-def _evaluate(loss: TargetLoss, exam: Sequence[_Batch]) -> float:
+def _evaluate(loss: TextLoss, exam: Sequence[Batch]) -> float:
     with torch.no_grad():
-        weights = [float(batch.weight_BT.sum()) for batch in exam]
-        losses = [float(loss(b.ids_BT, b.weight_BT, seed=0)) for b in exam]
+        weights = [float(batch.counts.sum()) for batch in exam]
+        losses = [float(loss(b, seed=0)) for b in exam]
     return sum(w * x for w, x in zip(weights, losses, strict=True)) / sum(weights)
 
 
@@ -220,6 +205,7 @@ class _Offsets:
         self.units_LH = nn.Parameter(torch.zeros(size, device=device))
         self._scale_L = torch.ones(len(self._ffns), device=device)
         self._hooks = ExitStack()
+        self._on = True
 
     def __enter__(self) -> _Offsets:
         for n, ffn in enumerate(self._ffns):
@@ -231,10 +217,21 @@ class _Offsets:
 
     def _adder(self, n: int) -> Callable[..., Tensor]:
         def add(_module: nn.Module, _args: Any, h: Tensor) -> Tensor:
+            if not self._on:
+                return h
             # As in serving: float32, then cast back.
             return (h.float() + self._scale_L[n] * self.units_LH[n]).to(h.dtype)
 
         return add
+
+    @contextmanager
+    def off(self) -> Iterator[None]:
+        """Within the block the model is as it was."""
+        self._on = False
+        try:
+            yield
+        finally:
+            self._on = True
 
     def measure(self, forward: Callable[[], object]) -> None:
         """Set each layer's unit to the median root mean square of its FFN output in `forward`."""
@@ -263,71 +260,20 @@ class _Offsets:
         return Edit(offsets=OffsetEdit(layer=layer, value=value))
 
 
-class _Encoder:
-    """Examples → (token ids, index of the first token that counts)."""
-
-    def __init__(self, tokenizer: Any, options: Options) -> None:
-        self._tokenizer, self._options = tokenizer, options
-        self._special = {*tokenizer.all_special_ids}
-        first = tokenizer.bos_token_id
-        # Some tokenizers have no BOS; a text from nothing then begins after the end of another.
-        self._first = tokenizer.eos_token_id if first is None else first
-        self._always = first is not None
-        self.pad = tokenizer.pad_token_id or 0
-
-    def __call__(self, example: Example) -> tuple[list[int], list[float]]:
-        """Token ids and their loss weights."""
-        o = self._options
-        before = self._ids(example.prefix)[-o.context :] if example.prefix else []
-        after = self._ids(example.text)[: o.length]
-        start = [self._first] if self._always or not before else []
-        weights = [o.head if n < o.head_tokens else 1.0 for n in range(len(after))]
-        return start + before + after, [0.0] * (len(start) + len(before)) + weights
-
-    def _ids(self, text: str) -> list[int]:
-        # Context and text are tokenized apart, as a prompt and its continuation are. Special
-        # tokens are left out whatever the tokenizer adds, so BOS is never doubled.
-        return [int(i) for i in self._tokenizer(text, add_special_tokens=False).input_ids]
-
-    def vocabulary(self, corpus: Mapping[str, Sequence[str]]) -> list[int]:
-        """The token ids that occur in the corpus, special ones included, sorted."""
-        lines = [text for lines in corpus.values() for line in lines for text in (line, " " + line)]
-        seen = {
-            int(i)
-            for ids in self._tokenizer(lines, add_special_tokens=False).input_ids
-            for i in ids
-        }
-        return sorted(seen | self._special)
-
-
 def _stream(
     corpus: Corpus,
     language: str,
     role: Role,
-    encode: _Encoder,
+    encode: Encoder,
     options: Options,
     rng: random.Random,
-) -> Iterator[_Batch]:
+) -> Iterator[Batch]:
     """Endless batches; each pool of examples is sorted by length, so that batches pad little."""
     while True:
         pool = [encode(e) for e in sample(corpus, language, role, 8 * options.batch, rng)]
-        batches = _batches(pool, options.batch, encode.pad)
-        rng.shuffle(batches)
-        yield from batches
-
-
-def _batches(encoded: Sequence[tuple[list[int], list[float]]], rows: int, pad: int) -> list[_Batch]:
-    ordered = sorted(encoded, key=lambda pair: len(pair[0]))
-    return [_pad(ordered[n : n + rows], pad) for n in range(0, len(ordered), rows)]
-
-
-def _pad(rows: Sequence[tuple[list[int], list[float]]], pad: int) -> _Batch:
-    # On the right: causal attention then needs no mask, which is the fastest path there is.
-    width = max(len(ids) for ids, _ in rows)
-    return _Batch(
-        ids_BT=torch.tensor([ids + [pad] * (width - len(ids)) for ids, _ in rows]),
-        weight_BT=torch.tensor([weights + [0.0] * (width - len(weights)) for _, weights in rows]),
-    )
+        ready = batches(pool, options.batch, encode, options.early)
+        rng.shuffle(ready)
+        yield from ready
 
 
 @contextmanager

@@ -40,11 +40,11 @@ def _snapshot(model: str) -> Path:
     from huggingface_hub import snapshot_download
 
     name, _, revision = model.partition("@")
-    where = {"repo_id": name, "revision": revision or None}
+    at = revision or None
     try:
-        folder = Path(snapshot_download(**where, allow_patterns=_FILES))
+        folder = Path(snapshot_download(name, revision=at, allow_patterns=_FILES))
         if not any(folder.glob("*.safetensors")):
-            folder = Path(snapshot_download(**where, allow_patterns=[*_FILES, "*.bin"]))
+            folder = Path(snapshot_download(name, revision=at, allow_patterns=[*_FILES, "*.bin"]))
     # The hub client raises its own, requests', and OS errors, by version.
     except Exception as error:
         line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -48,7 +48,9 @@ def set_to_median(means: Floats, chosen: NDArray[np.int64], of: NDArray[np.bool_
     )
 
 
-def mean_difference(output_mean: Floats, language: int, layers: Iterable[int], gain: float) -> OffsetEdit:
+def mean_difference(
+    output_mean: Floats, language: int, layers: Iterable[int], gain: float
+) -> OffsetEdit:
     """Offset = gain * (mean FFN output of the language - mean over the other languages).
 
     Args:
@@ -59,7 +61,9 @@ def mean_difference(output_mean: Floats, language: int, layers: Iterable[int], g
     """
     others = np.delete(output_mean, language, axis=0).mean(axis=0)
     layer = np.array(sorted(layers), np.int32)
-    return OffsetEdit(layer=layer, value=(gain * (output_mean[language] - others)[layer]).astype(np.float32))
+    return OffsetEdit(
+        layer=layer, value=(gain * (output_mean[language] - others)[layer]).astype(np.float32)
+    )
 
 
 def edit_of(neurons: NeuronEdit | None, offsets: OffsetEdit | None) -> Edit | None:

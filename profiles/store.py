@@ -42,16 +42,17 @@ def save(profile: Profile, path: Path) -> Path:
     file = path / f"{profile.language}{SUFFIX}" if path.is_dir() else path
     _check_name(file, profile.language)
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=file.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=file.parent)
+        temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as out:
                 out.write(dumps(profile))
                 out.flush()
                 os.fsync(out.fileno())
-            os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide it from a server's own user
-            os.replace(temporary, file)
+            temporary.chmod(0o644)  # mkstemp's 0600 would hide it from a server's own user
+            temporary.replace(file)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         _sync_folder(file.parent)
     except OSError as error:
@@ -114,9 +115,7 @@ def loads(data: bytes, origin: str, expect: ModelIdentity | None = None) -> Prof
         provenance = header.get("provenance")
         if not isinstance(provenance, Mapping):
             raise ProfileError("metadata has no provenance")
-        profile = Profile(
-            language=language, model=model, provenance=provenance, **_edits(tensors)
-        )
+        profile = Profile(language=language, model=model, provenance=provenance, **_edits(tensors))
     except (LangsteerError, TypeError, IndexError) as error:
         raise ProfileError(f"{origin}: {error}; {_REMAKE}") from error
     if profile.content_hash != header.get("content_hash"):
@@ -212,7 +211,9 @@ def _identity(value: Any) -> ModelIdentity:
         raise ProfileError(f"metadata of the model has missing or unknown fields: {wrong}")
     for key, kind in {k: int if f.type == "int" else str for k, f in fields.items()}.items():
         if type(value[key]) is not kind:
-            raise ProfileError(f"metadata field model.{key} is {value[key]!r}, expected {kind.__name__}")
+            raise ProfileError(
+                f"metadata field model.{key} is {value[key]!r}, expected {kind.__name__}"
+            )
     return ModelIdentity(**value)
 
 
@@ -222,7 +223,9 @@ def _edits(tensors: Mapping[str, Any]) -> dict[str, Edit | None]:
     for role in _ROLES:
         parts: dict[str, dict[str, Any]] = {}
         for kind, names in _FIELDS.items():
-            have = {n: left.pop(f"{role}.{kind}.{n}") for n in names if f"{role}.{kind}.{n}" in left}
+            have = {
+                n: left.pop(f"{role}.{kind}.{n}") for n in names if f"{role}.{kind}.{n}" in left
+            }
             if have and len(have) < len(names):
                 missing = ", ".join(f"{role}.{kind}.{n}" for n in names if n not in have)
                 raise ProfileError(f"tensors are missing: {missing}")

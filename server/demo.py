@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, OpenAIError
 from rich.console import Console
 
 from profiles.errors import LangsteerError
@@ -34,6 +34,8 @@ SMALL_SERVER = ["--enforce-eager", "--max-model-len", "1024", "--max-num-seqs", 
 _REQUEST_SECONDS = 180
 
 console = Console(highlight=False)
+if not console.is_terminal:
+    console.width = 120
 
 
 def main() -> int:
@@ -46,7 +48,7 @@ def main() -> int:
         with _step(f"2. Profiles: which neurons make it write {LANGUAGES}?"):
             _langsteer("profile", MODEL, "--languages", LANGUAGES, "--out", str(PROFILES))
         answers = _serve_and_ask()
-    except (LangsteerError, subprocess.CalledProcessError) as error:
+    except (LangsteerError, OpenAIError, subprocess.CalledProcessError) as error:
         console.print(f"\ndemo failed: {error}", style="red", markup=False)
         return 1
     except KeyboardInterrupt:

@@ -19,6 +19,7 @@ from tests.e2e.reference import Reference
 pytestmark = pytest.mark.e2e
 
 TOKENS = 40
+FEW = 3  # enough where the prompt's KV is what is at stake
 TOLERANCE = 2e-3
 STARTS = {
     "plain": "The kitchen window was still open when",
@@ -61,10 +62,11 @@ def prompts(tokenizer: Any) -> dict[str, list[int]]:
 
 @pytest.fixture(scope="module")
 def long_prompt(tokenizer: Any) -> list[int]:
-    """Five cache blocks and a bit, longer than one prefill chunk."""
+    """Longer than one prefill chunk. Gemma's cache hits come in multiples of 64 tokens (its
+    two kinds of attention layers), so that the answer must reach past 128."""
     text = " ".join(f"{start} nobody said a word." for start in STARTS.values())
-    ids: list[int] = tokenizer(text)["input_ids"]
-    return ids[:90]
+    ids: list[int] = tokenizer(f"{text}\n\n{text}")["input_ids"]
+    return ids[:110]
 
 
 def batch(requests: list[dict[str, Any]], fresh: bool = True) -> dict[str, Any]:
@@ -102,18 +104,17 @@ def engine(run_engine, prompts, long_prompt, profiles, kinds) -> dict[str, Any]:
     """One steered engine: the mixed batch, cold-cache answers, then every pair on a warm cache."""
     by = steering(profiles)
     batches = [batch([request(prompts[name], by[name]) for name in STARTS])]
-    batches += [batch([request(long_prompt, kind, 8)]) for kind in kinds.values()]
+    batches += [batch([request(long_prompt, kind, FEW)]) for kind in kinds.values()]
     for first, second in PAIRS:
-        batches.append(batch([request(long_prompt, kinds[first], 8)]))
-        batches.append(batch([request(long_prompt, kinds[second], 8)], fresh=False))
+        batches.append(batch([request(long_prompt, kinds[first], 1)]))
+        batches.append(batch([request(long_prompt, kinds[second], FEW)], fresh=False))
     assert len(batches) == FIRST_TURN
     for a, b in TURNS:
-        # An answer, the next turn on a cold cache, the answer again, the next turn warm.
-        for fresh in (True, False):
-            batches.append(batch([request(long_prompt, kinds[a], 40)]))
-            answer = len(batches) - 1
-            turn = {**request(long_prompt[1:25], kinds[b], 8), "after": answer}
-            batches.append(batch([turn], fresh=fresh))
+        # An answer of more than a block, the next turn on what it left, and on a cold cache.
+        turn = {**request(long_prompt[1:25], kinds[b], FEW), "after": len(batches)}
+        batches.append(batch([request(long_prompt, kinds[a], 24)]))
+        batches.append(batch([turn], fresh=False))
+        batches.append(batch([turn]))
     out: dict[str, Any] = run_engine(batches)
     return out
 
@@ -227,10 +228,10 @@ def test_no_row_is_held_when_every_request_has_ended(engine) -> None:
 @pytest.mark.parametrize(("a", "b"), TURNS)
 def test_an_answer_sent_back_as_the_next_turn(a, b, engine) -> None:
     """The KV blocks of a steered answer must not serve a turn that is steered otherwise."""
-    at = FIRST_TURN + 4 * TURNS.index((a, b))
-    _, cold, _, warm = (entry[0] for entry in engine["batches"][at : at + 4])
+    at = FIRST_TURN + 3 * TURNS.index((a, b))
+    _, warm, cold = (entry[0] for entry in engine["batches"][at : at + 3])
     assert warm["prompt"] == cold["prompt"]
     same(warm, cold)
     assert cold["cached"] == 0
     if a == b and a != "decode":
-        assert warm["cached"] > len(cold["prompt"]) / 2
+        assert warm["cached"] > 110  # blocks of the answer, not only of the prompt

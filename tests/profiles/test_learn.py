@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from types import SimpleNamespace
@@ -15,8 +16,9 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from profiles.errors import CorpusError
 from profiles.hooks import edited
 from profiles.learn import Options, learn_offsets
+from profiles.prefixes import Example
 from profiles.profile import OffsetEdit
-from profiles.vocabulary import TargetLoss
+from profiles.targets import Batch, Encoder, TextLoss, batches
 
 LAYERS, HIDDEN, VOCABULARY = 2, 16, 100
 QUICK = Options(steps=30, batch=4, every=5, negatives=16, rate=0.2, context=24, length=16)
@@ -150,37 +152,69 @@ def test_errors_name_what_is_missing(model: LlamaForCausalLM) -> None:
         learn_offsets(model, Characters(), {**LINES, "en": LINES["en"][:3]}, "xx")
 
 
+def batch_of(ids: torch.Tensor, early: bool = True) -> Batch:
+    counts = torch.ones_like(ids, dtype=torch.bool)
+    counts[:, 0] = False
+    near = torch.full((int(counts.sum()),), early)
+    return Batch(ids=ids, counts=counts, bare=ids, bare_counts=counts, early=near)
+
+
+def exact_loss(model: Any, ids: torch.Tensor) -> float:
+    logits = model(input_ids=ids).logits[:, :-1].reshape(-1, VOCABULARY).float()
+    return float(torch.nn.functional.cross_entropy(logits, ids[:, 1:].reshape(-1)))
+
+
+@torch.no_grad()
 def test_the_sampled_vocabulary_estimates_the_whole(model: LlamaForCausalLM) -> None:
     model = model.float()
-    ids = torch.randint(3, 40, (4, 20), generator=torch.Generator().manual_seed(0))
-    weight = torch.ones(4, 20)
-    with torch.no_grad():
-        logits = model(input_ids=ids).logits[:, :-1].reshape(-1, VOCABULARY)
-        exact = float(torch.nn.functional.cross_entropy(logits, ids[:, 1:].reshape(-1)))
-        whole = float(TargetLoss(model, range(40), 0, 0)(ids, weight))
-        sampled = TargetLoss(model, range(30), 20, 0)  # ten targets are not known beforehand
-        estimates = [float(sampled(ids, weight)) for _ in range(200)]
-    assert whole == pytest.approx(exact, abs=1e-4)
+    batch = batch_of(torch.randint(3, 40, (4, 20), generator=torch.Generator().manual_seed(0)))
+    exact = exact_loss(model, batch.ids)
+    assert float(TextLoss(model, range(40), 0, 0)(batch)) == pytest.approx(exact, abs=1e-4)
+    sampled = TextLoss(model, range(30), 20, 0)  # ten targets are not known beforehand
+    estimates = [float(sampled(batch)) for _ in range(100)]
     assert np.mean(estimates) == pytest.approx(exact, abs=0.05)
+    assert float(sampled(batch, seed=1)) == float(sampled(batch, seed=1))
 
 
+@torch.no_grad()
 def test_a_model_that_scales_its_logits_gets_the_whole_vocabulary(
     model: LlamaForCausalLM,
 ) -> None:
-    ids = torch.randint(3, 40, (2, 10))
-    weight = torch.ones(2, 10)
-
-    class Capped(LlamaForCausalLM):
+    class Scaled(LlamaForCausalLM):
         def forward(self, *args: Any, **kwargs: Any) -> Any:
             out = super().forward(*args, **kwargs)
             out.logits = 0.3 * out.logits
             return out
 
-    capped = Capped(model.config)
-    capped.load_state_dict(model.state_dict())
-    with torch.no_grad():
-        logits = capped(input_ids=ids).logits[:, :-1].reshape(-1, VOCABULARY)
-        exact = float(torch.nn.functional.cross_entropy(logits.float(), ids[:, 1:].reshape(-1)))
-        assert float(TargetLoss(capped, range(40), 16, 0)(ids, weight)) == pytest.approx(
-            exact, abs=1e-3
-        )
+    scaled = Scaled(model.config)
+    scaled.load_state_dict(model.state_dict())
+    batch = batch_of(torch.randint(3, 40, (2, 10)))
+    loss = TextLoss(scaled, range(40), 16, 0)
+    assert float(loss(batch)) == pytest.approx(exact_loss(scaled, batch.ids), abs=1e-3)
+
+
+@torch.no_grad()
+def test_later_tokens_are_compared_with_the_unedited_model(model: LlamaForCausalLM) -> None:
+    model = model.float()
+    batch = batch_of(torch.randint(3, 40, (2, 10)), early=False)
+    logits = model(input_ids=batch.ids).logits[:, :-1]
+    entropy = float(torch.distributions.Categorical(logits=logits).entropy().mean())
+    loss = TextLoss(model, range(40), 0, 0, contextlib.nullcontext)
+    assert float(loss(batch)) == pytest.approx(entropy, abs=1e-4)
+
+
+def test_text_keeps_its_order_with_and_without_context() -> None:
+    encode = Encoder(Characters(), context=5, length=4)
+    examples = [
+        Example(kind="cut", prefix="a long context", text="continued"),
+        Example(kind="nothing", prefix="", text="ab"),
+    ]
+    batch = batches([encode(e) for e in examples], 2, encode, early=1)[0]
+    assert batch.ids.shape == (2, 1 + 5 + 4)
+    assert batch.bare.shape == (2, 1 + 4)
+    texts = Characters()("ab", False).input_ids + Characters()("cont", False).input_ids
+    assert batch.ids[batch.counts].tolist() == texts
+    assert batch.bare[batch.bare_counts].tolist() == texts
+    assert batch.early.tolist() == [True, False, True, False, False, False]
+    assert (batch.ids[:, 0] == Characters.bos_token_id).all()
+    assert (batch.ids == Characters.bos_token_id).sum() == 2  # never doubled

@@ -1,0 +1,163 @@
+"""Model + corpus → a profile per language: the steps of `langsteer profile` in order."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from profiles.activations import Activations, record
+from profiles.corpus import Corpus
+from profiles.learn import Options, learn_offsets
+from profiles.model import LoadedModel
+from profiles.prefixes import Role
+from profiles.profile import Edit, Floats, Profile
+from profiles.recipe import Recipe
+from profiles.scores import average_precision
+from profiles.select import mean_difference, select_best, select_extremes, set_to_median
+
+# Opens a stage of the given title; yields what to call with (done, total).
+Stage = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Made:
+    """What `make_profiles` made, and what it made it from.
+
+    Attributes:
+        profiles: one a language.
+        activations: see `Activations`.
+        scores: float32 [languages, layers, neurons], average precision; the languages are
+            those of the activations.
+        seconds: by stage.
+    """
+
+    profiles: Sequence[Profile]
+    activations: Activations
+    scores: Floats
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+def make_profiles(
+    loaded: LoadedModel,
+    corpus: Corpus,
+    languages: Sequence[str],
+    recipe: Recipe,
+    stage: Stage,
+    *,
+    down_projection: str | None = None,
+) -> Made:
+    """Profiles of `languages`; all of the corpus's languages serve as contrast.
+
+    Args:
+        loaded: the model.
+        corpus: text of `languages` and others.
+        languages: which to make, as tagged in the corpus.
+        recipe: what an edit is made of.
+        stage: shows progress.
+        down_projection: see `find_ffns`.
+
+    Raises:
+        CorpusError, ModelError: see `record`.
+    """
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def timed(name: str, title: str) -> Iterator[Callable[[int, int], None]]:
+        begun = time.monotonic()
+        with stage(title) as show:
+            yield show
+        seconds[name] = round(time.monotonic() - begun, 2)
+
+    with timed("activations", "reading the corpus") as show:
+        activations = record(loaded, corpus, down_projection=down_projection, progress=show)
+    count, layers, width = activations.means.shape
+    with timed("scores", "scoring neurons"):
+        flat = activations.means.reshape(count, layers * width)
+        scores = average_precision(flat, activations.labels, len(activations.languages))
+    profiles = []
+    roles: tuple[Role, ...] = ("target", "suppress")
+    with timed("edits", "making edits") as show:
+        for done, language in enumerate(languages, 1):
+            index = activations.languages.index(language)
+            edits = {role: _edit(recipe, role, activations, scores, index) for role in roles}
+            if recipe.method == "learned":
+                for role, start in edits.items():
+                    edits[role] = learn_offsets(
+                        loaded.model,
+                        loaded.tokenizer,
+                        corpus.texts,
+                        language,
+                        role=role,
+                        options=Options(steps=recipe.steps),
+                        init=start.offsets,
+                        down_projection=down_projection,
+                    ).edit
+            provenance = _provenance(recipe, corpus, activations, scores, index)
+            profiles.append(
+                Profile(
+                    language=language,
+                    model=loaded.identity,
+                    target=edits["target"],
+                    suppress=edits["suppress"],
+                    provenance=provenance,
+                )
+            )
+            show(done, len(languages))
+    return Made(
+        profiles=profiles,
+        activations=activations,
+        scores=scores.reshape(-1, layers, width),
+        seconds=seconds,
+    )
+
+
+def _edit(recipe: Recipe, role: Role, activations: Activations, scores: Floats, index: int) -> Edit:
+    mine = activations.labels == index
+    neurons = offsets = None
+    if recipe.neurons_of(role):
+        count = recipe.neurons_of(role)
+        if role == "target":
+            neurons = set_to_median(activations.means, select_extremes(scores[index], count), mine)
+        else:
+            neurons = set_to_median(activations.means, select_best(scores[index], count), ~mine)
+    if gain := recipe.gain_of(role):
+        layers = recipe.layers(activations.means.shape[1])
+        offsets = mean_difference(activations.output_mean, index, layers, gain)
+    return Edit(neurons=neurons, offsets=offsets)
+
+
+def _provenance(
+    recipe: Recipe, corpus: Corpus, activations: Activations, scores: Floats, index: int
+) -> dict[str, Any]:
+    return {
+        "method": recipe.method,
+        "parameters": asdict(recipe),
+        "site": "input of the FFN's down projection; output of the FFN before any post-FFN norm",
+        "corpus": {
+            "source": corpus.source,
+            "sha256": corpus.digest,
+            "languages": list(activations.languages),
+            "sentences": int((activations.labels == index).sum()),
+            "tokens": int(activations.tokens[index]),
+        },
+        "best_average_precision": round(float(np.max(scores[index])), 4),
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the libraries the figures depend on."""
+    out = {"python": platform.python_version()}
+    for name in ("langsteer", "torch", "transformers", "numpy"):
+        try:
+            out[name] = version(name)
+        except PackageNotFoundError:
+            out[name] = "not installed"
+    return out

@@ -1,0 +1,53 @@
+"""What an edit is made of, and how strong it is at strength 1.0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Method = Literal["offset", "ap-median", "both", "learned"]
+METHODS: tuple[str, ...] = get_args(Method)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How `langsteer profile` makes an edit. The defaults are the recommended point.
+
+    Attributes:
+        method: "offset" adds the mean difference of the FFN outputs between the language and the
+            others; "ap-median" sets the neurons of extreme average precision to their median
+            (Kojima et al. 2024); "both" does both; "learned" improves the offset by gradient
+            descent (see `learn_offsets`), minutes a language on a CPU.
+        neurons: how many neurons "ap-median" edits.
+        gain: factor on the offset towards the language.
+        suppress_gain: factor on the offset away from it.
+        steps: of "learned".
+        skip_first, skip_last: layers at either end that get no offset.
+    """
+
+    method: Method = "offset"
+    neurons: int = 100
+    gain: float = 0.4
+    suppress_gain: float = 0.2
+    steps: int = 40
+    skip_first: int = 0
+    skip_last: int = 0
+
+    def neurons_of(self, role: str) -> int:
+        """How many neurons the role's edit sets; suppression only needs the best detectors."""
+        if self.method in ("offset", "learned"):
+            return 0
+        return self.neurons if role == "target" else max(1, self.neurons // 2)
+
+    def gain_of(self, role: str) -> float:
+        """Factor of the role's offset, 0 for none."""
+        if self.method == "ap-median":
+            return 0.0
+        return self.gain if role == "target" else -self.suppress_gain
+
+    def layers(self, count: int) -> Sequence[int]:
+        """Layers that carry an offset, of `count`."""
+        return range(
+            min(self.skip_first, count - 1), max(count - self.skip_last, self.skip_first + 1)
+        )

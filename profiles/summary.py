@@ -1,0 +1,103 @@
+"""What `langsteer profile` found, as plain data: for --json and for the table on screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from profiles.corpus import Corpus
+from profiles.make import Made
+from profiles.profile import Floats, Profile
+
+_TOP = 0.01
+
+
+def summarize(made: Made, corpus: Corpus, files: Mapping[str, Path]) -> dict[str, Any]:
+    """JSON-serialisable account of a run.
+
+    Args:
+        made: the run.
+        corpus: what it read.
+        files: the profile file of each language.
+    """
+    languages = made.activations.languages
+    profiles = {profile.language: profile for profile in made.profiles}
+    top = {language: _top(made.scores[i], _TOP) for i, language in enumerate(languages)}
+    rows = []
+    for i, language in enumerate(languages):
+        row: dict[str, Any] = {
+            "language": language,
+            "sentences": int((made.activations.labels == i).sum()),
+            "tokens": int(made.activations.tokens[i]),
+            "dropped_sentences": int(made.activations.dropped[i]),
+            "average_precision": _quantiles(made.scores[i]),
+            "top_neurons_per_layer": np.bincount(
+                top[language] // made.scores.shape[2], minlength=made.scores.shape[1]
+            ).tolist(),
+        }
+        if profile := profiles.get(language):
+            row |= {
+                "file": str(files[language]),
+                "version": profile.version,
+                "edits": {role: edited(profile, role) for role in profile.edits()},
+            }
+        rows.append(row)
+    return {
+        "model": made.profiles[0].model.name,
+        "corpus": {"source": corpus.source, "sha256": corpus.digest},
+        "warnings": list(corpus.warnings),
+        "languages": rows,
+        "overlap": overlap(list(languages), [top[language] for language in languages]),
+        "top_share": _TOP,
+        "seconds": dict(made.seconds),
+    }
+
+
+def overlap(
+    languages: Sequence[str], chosen: Sequence[np.ndarray[Any, Any]]
+) -> list[dict[str, Any]]:
+    """What each pair's chosen neurons share: count, Jaccard index, share of the smaller set."""
+    out = []
+    for i, first in enumerate(languages):
+        for j in range(i + 1, len(languages)):
+            shared = len(np.intersect1d(chosen[i], chosen[j]))
+            union = len(chosen[i]) + len(chosen[j]) - shared
+            smaller = min(len(chosen[i]), len(chosen[j]))
+            out.append(
+                {
+                    "languages": [first, languages[j]],
+                    "shared": shared,
+                    "jaccard": round(shared / max(union, 1), 4),
+                    "share": round(shared / max(smaller, 1), 4),
+                }
+            )
+    return out
+
+
+def edited(profile: Profile, role: str) -> dict[str, Any]:
+    """What one role of a profile changes, by layer."""
+    edit = profile.edits()[role]
+    out: dict[str, Any] = {}
+    if edit.neurons:
+        per_layer = np.bincount(edit.neurons.layer, minlength=profile.model.layers)
+        out["neurons"] = len(edit.neurons)
+        out["neurons_per_layer"] = per_layer.tolist()
+    if edit.offsets:
+        out["offset_layers"] = edit.offsets.layer.tolist()
+        norms = np.linalg.norm(edit.offsets.value, axis=1)
+        out["offset_norms"] = [round(float(norm), 3) for norm in norms]
+    return out
+
+
+def _top(scores: Floats, share: float) -> np.ndarray[Any, Any]:
+    flat = scores.reshape(-1)
+    return np.sort(np.argsort(-flat, kind="stable")[: max(1, round(share * flat.size))])
+
+
+def _quantiles(scores: Floats) -> dict[str, float]:
+    flat = np.sort(scores.reshape(-1))
+    points = {"median": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
+    return {name: round(float(np.quantile(flat, q)), 4) for name, q in points.items()}

@@ -1,0 +1,93 @@
+"""A tiny random model folder, and a corpus it can read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
+
+
+@pytest.fixture(scope="session")
+def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 lines each of three made-up languages, told apart by their letters."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rng = np.random.default_rng(0)
+    for language, letters in {"en": "abcdefg", "de": "hijklmn", "ja": "opqrstu"}.items():
+        lines = [
+            " ".join("".join(rng.choice([*letters], 4)) for _ in range(rng.integers(2, 12)))
+            for _ in range(24)
+        ]
+        (folder / f"{language}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random two-layer Llama with a byte-level tokenizer that adds BOS."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny")
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {"<pad>": 0, "<eos>": 1, "<bos>": 2} | {c: i + 3 for i, c in enumerate(alphabet)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", 2)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>"
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(vocab),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        bos_token_id=2,
+        eos_token_id=1,
+        pad_token_id=0,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def identity() -> ModelIdentity:
+    return ModelIdentity(
+        name="tiny",
+        architecture="LlamaForCausalLM",
+        layers=2,
+        hidden_size=4,
+        intermediate_size=8,
+        tokenizer="a" * 64,
+        weights="b" * 64,
+    )
+
+
+@pytest.fixture
+def german(identity: ModelIdentity) -> Profile:
+    """A profile with neurons and offsets, target and suppress."""
+    neurons = NeuronEdit(
+        layer=np.array([0, 1], np.int32),
+        neuron=np.array([3, 7], np.int32),
+        add=np.array([0.5, -1.5], np.float32),
+        scale=np.array([-1, 0], np.float32),
+    )
+    offsets = OffsetEdit(
+        layer=np.array([1], np.int32), value=np.arange(4, dtype=np.float32).reshape(1, 4)
+    )
+    return Profile(
+        language="de",
+        model=identity,
+        target=Edit(neurons=neurons, offsets=offsets),
+        suppress=Edit(offsets=offsets),
+        provenance={"method": "both", "parameters": {"gain": 1.5}},
+    )
