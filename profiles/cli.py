@@ -70,8 +70,12 @@ def profile(
     neurons: Annotated[
         int, typer.Option(min=2, help="Neurons that ap-median edits.")
     ] = Recipe.neurons,
-    gain: Annotated[float, typer.Option(min=0.0, help="Factor on the offset.")] = Recipe.gain,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of learned.")] = Recipe.steps,
+    gain: Annotated[
+        float, typer.Option(min=0.0, help="Factor on the mean difference of offset and both.")
+    ] = Recipe.gain,
+    steps: Annotated[
+        int, typer.Option(min=1, help="Steps of learned, for each language and role.")
+    ] = Recipe.steps,
     precision: Precision = "auto",
     down_projection: Down = None,
     as_json: Json = False,

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from profiles.architecture import FFN, find_ffns
-from profiles.profile import Edit, NeuronEdit, OffsetEdit
+from profiles.compose import Composed, compose
+from profiles.profile import Edit
 
 # Which positions of the running forward pass are edited; None for all of them.
 _Positions = dict[str, Tensor | None]
@@ -20,7 +20,7 @@ _Positions = dict[str, Tensor | None]
 @contextmanager
 def edited(
     model: nn.Module,
-    edit: Edit | Sequence[Edit],
+    edit: Edit | Composed,
     strength: float = 1.0,
     first_position: int | Sequence[int] = 0,
     *,
@@ -29,17 +29,16 @@ def edited(
     """Within the block, every forward pass of `model` is edited; afterwards none is.
 
     Neurons: y' = y + strength * (add + scale * y), y the down projection's input. Outputs:
-    h' = h + strength * value, h the FFN's output. Both in float32, then cast back. Several
-    edits (a target and a suppressed language) add up, each seeing the unedited y.
+    h' = h + strength * value, h the FFN's output. Both in float32, then cast back.
 
     Args:
         model: a transformers decoder; KV cache and left-padded batches are understood.
-        edit: what to change.
+        edit: what to change; a target and suppressed languages together are a `Composed`.
         strength: factor on the edit.
         first_position: edit from this token position on, BOS being 0; an int, or one a row.
         down_projection: see `find_ffns`.
     """
-    edits = [edit] if isinstance(edit, Edit) else list(edit)
+    composed = compose(edit, []) if isinstance(edit, Edit) else edit
     ffns = find_ffns(model, down_projection)
     positions: _Positions = {"mask": None}
     with ExitStack() as stack:
@@ -47,19 +46,20 @@ def edited(
             hook = _position_hook(positions, first_position)
             stack.callback(model.register_forward_pre_hook(hook, with_kwargs=True).remove)
         for ffn in ffns:
-            for register, act in _layer_hooks(ffn, edits, strength, positions):
+            for register, act in _layer_hooks(ffn, composed, strength, positions):
                 stack.callback(register(act).remove)
         yield
 
 
 def _layer_hooks(
-    ffn: FFN, edits: Sequence[Edit], strength: float, positions: _Positions
+    ffn: FFN, composed: Composed, strength: float, positions: _Positions
 ) -> Iterator[tuple[Callable[[Any], Any], Callable[..., Any]]]:
     parameter = next(ffn.down.parameters())
-    neurons = [e.neurons for e in edits if e.neurons]
-    offsets = [e.offsets for e in edits if e.offsets]
-    if (table := _neuron_table(neurons, ffn.layer)) is not None:
-        index, add, scale = (t.to(parameter.device) for t in table)
+    here = {neuron: v for (layer, neuron), v in composed.neurons.items() if layer == ffn.layer}
+    if here:
+        index = torch.tensor(list(here), device=parameter.device)
+        values = torch.tensor(list(here.values()), device=parameter.device)
+        add, scale = values.unbind(1)
 
         def before(_module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             y = args[0]
@@ -71,8 +71,8 @@ def _layer_hooks(
             return (out, *args[1:])
 
         yield ffn.down.register_forward_pre_hook, before
-    if (value := _offset_value(offsets, ffn.layer)) is not None:
-        offset = value.to(parameter.device)
+    if (value := composed.offsets.get(ffn.layer)) is not None:
+        offset = torch.tensor(value, device=parameter.device)
 
         def after(_module: nn.Module, _args: Any, h: Tensor) -> Tensor:
             delta = _where((strength * offset).expand(h.shape), positions)
@@ -107,29 +107,3 @@ def _position_hook(
         positions["mask"] = (at >= first).float()
 
     return hook
-
-
-def _neuron_table(edits: Sequence[NeuronEdit], layer: int) -> tuple[Tensor, Tensor, Tensor] | None:
-    """(index, add, scale) of one layer's neurons, several edits of one neuron added up."""
-    total: dict[int, list[float]] = {}
-    for edit in edits:
-        here = edit.layer == layer
-        for i, add, scale in zip(
-            edit.neuron[here].tolist(),
-            edit.add[here].tolist(),
-            edit.scale[here].tolist(),
-            strict=True,
-        ):
-            entry = total.setdefault(i, [0.0, 0.0])
-            entry[0] += add
-            entry[1] += scale
-    if not total:
-        return None
-    rows = torch.tensor([total[i] for i in sorted(total)], dtype=torch.float32)
-    return torch.tensor(sorted(total)), rows[:, 0], rows[:, 1]
-
-
-def _offset_value(edits: Sequence[OffsetEdit], layer: int) -> Tensor | None:
-    """The layer's summed offset [hidden_size], or None where no edit has one."""
-    rows = [e.value[e.layer == layer] for e in edits if (e.layer == layer).any()]
-    return torch.tensor(np.concatenate(rows)).sum(0) if rows else None

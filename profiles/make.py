@@ -14,7 +14,7 @@ import numpy as np
 
 from profiles.activations import Activations, record
 from profiles.corpus import Corpus
-from profiles.learn import Options, learn_offsets
+from profiles.learn import Options, Progress, learn_offsets
 from profiles.model import LoadedModel
 from profiles.prefixes import Role
 from profiles.profile import Edit, Floats, Profile
@@ -22,6 +22,8 @@ from profiles.recipe import Recipe
 from profiles.scores import average_precision
 from profiles.select import mean_difference, select_best, select_extremes, set_to_median
 
+# How many of a language's best detectors a profile names: (layer, neuron, average precision).
+_LISTED = 20
 # Opens a stage of the given title; yields what to call with (done, total).
 Stage = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
@@ -83,39 +85,49 @@ def make_profiles(
         scores = average_precision(flat, activations.labels, len(activations.languages))
     profiles = []
     roles: tuple[Role, ...] = ("target", "suppress")
-    with timed("edits", "making edits") as show:
-        for done, language in enumerate(languages, 1):
+    with timed("edits", f"making edits ({recipe.method})") as show:
+        for done, language in enumerate(languages):
             index = activations.languages.index(language)
-            edits = {role: _edit(recipe, role, activations, scores, index) for role in roles}
-            if recipe.method == "learned":
-                for role, start in edits.items():
-                    edits[role] = learn_offsets(
+            edits: dict[str, Edit] = {}
+            provenance = _provenance(recipe, corpus, activations, scores, index)
+            for turn, role in enumerate(roles):
+                if recipe.method == "learned":
+                    learned = learn_offsets(
                         loaded.model,
                         loaded.tokenizer,
                         corpus.texts,
                         language,
                         role=role,
                         options=Options(steps=recipe.steps),
-                        init=start.offsets,
+                        progress=_steps(
+                            show, len(roles) * done + turn, len(roles) * len(languages)
+                        ),
                         down_projection=down_projection,
-                    ).edit
-            provenance = _provenance(recipe, corpus, activations, scores, index)
+                    )
+                    edits[role] = learned.edit
+                    provenance.setdefault("learning", {})[role] = asdict(learned.report)
+                else:
+                    edits[role] = _edit(recipe, role, activations, scores, index)
             profiles.append(
-                Profile(
-                    language=language,
-                    model=loaded.identity,
-                    target=edits["target"],
-                    suppress=edits["suppress"],
-                    provenance=provenance,
-                )
+                Profile(language=language, model=loaded.identity, provenance=provenance, **edits)
             )
-            show(done, len(languages))
+            if recipe.method != "learned":
+                show(done + 1, len(languages))
     return Made(
         profiles=profiles,
         activations=activations,
         scores=scores.reshape(-1, layers, width),
         seconds=seconds,
     )
+
+
+def _steps(show: Callable[[int, int], None], done: int, of: int) -> Progress:
+    """Progress of one learned edit as a part of all of them."""
+
+    def progress(step: int, steps: int, _loss: float, _held: float) -> None:
+        show(done * steps + step, of * steps)
+
+    return progress
 
 
 def _edit(recipe: Recipe, role: Role, activations: Activations, scores: Floats, index: int) -> Edit:
@@ -136,6 +148,7 @@ def _edit(recipe: Recipe, role: Role, activations: Activations, scores: Floats, 
 def _provenance(
     recipe: Recipe, corpus: Corpus, activations: Activations, scores: Floats, index: int
 ) -> dict[str, Any]:
+    width = activations.means.shape[2]
     return {
         "method": recipe.method,
         "parameters": asdict(recipe),
@@ -147,7 +160,10 @@ def _provenance(
             "sentences": int((activations.labels == index).sum()),
             "tokens": int(activations.tokens[index]),
         },
-        "best_average_precision": round(float(np.max(scores[index])), 4),
+        "language_neurons": [
+            [int(flat) // width, int(flat) % width, round(float(scores[index, flat]), 4)]
+            for flat in np.argsort(-scores[index], kind="stable")[:_LISTED]
+        ],
         "versions": versions(),
     }
 

@@ -22,7 +22,8 @@ class Batch:
     Attributes:
         ids: [rows, width], context and text.
         counts: bool [rows, width], the tokens of the text, which carry the loss.
-        bare, bare_counts: the same without the context, text tokens in the same order.
+        bare, bare_counts: the same without the context, unless it is in the text's language;
+            text tokens in the same order.
         early: bool [text tokens], those so near the beginning that the text alone does not yet
             say which language it is in.
     """
@@ -36,10 +37,15 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
-    """An example's token ids: `start` (BOS, where there is one, and the context), then `text`."""
+    """An example's token ids: `start` (BOS, where there is one, and the context), then `text`.
+
+    Attributes:
+        kept: the text goes on in its own language, so that all of it is to stay as it is.
+    """
 
     start: tuple[int, ...]
     text: tuple[int, ...]
+    kept: bool
 
 
 class Encoder:
@@ -62,7 +68,7 @@ class Encoder:
         before = self._ids(example.prefix)[-self._context :] if example.prefix else []
         first = [self.first] if self._always or not before else []
         text = self._ids(example.text)[: self._length]
-        return Encoded(start=(*first, *before), text=tuple(text))
+        return Encoded(start=(*first, *before), text=tuple(text), kept=example.kind == "same")
 
     def _ids(self, text: str) -> list[int]:
         # Context and text are tokenized apart, as a prompt and its continuation are. Special
@@ -85,8 +91,9 @@ def batches(encoded: Sequence[Encoded], rows: int, encode: Encoder, early: int) 
 
 def _batch(rows: Sequence[Encoded], encode: Encoder, early: int) -> Batch:
     ids, counts = _pad([(e.start, e.text) for e in rows], encode.pad)
-    bare, bare_counts = _pad([((encode.first,), e.text) for e in rows], encode.pad)
-    near = torch.tensor([n < early for e in rows for n in range(len(e.text))])
+    alone = [(e.start if e.kept else (encode.first,), e.text) for e in rows]
+    bare, bare_counts = _pad(alone, encode.pad)
+    near = torch.tensor([n < early and not e.kept for e in rows for n in range(len(e.text))])
     return Batch(ids=ids, counts=counts, bare=bare, bare_counts=bare_counts, early=near)
 
 

@@ -235,3 +235,14 @@ def test_an_answer_sent_back_as_the_next_turn(a, b, engine) -> None:
     assert cold["cached"] == 0
     if a == b and a != "decode":
         assert warm["cached"] > 110  # blocks of the answer, not only of the prompt
+
+
+def test_torch_compile_gives_what_eager_gives(run_engine, engine, prompts, profiles) -> None:
+    """The mixed batch through vLLM's compiled graph: every kind of edit is in it."""
+    by = steering(profiles)
+    compiled = run_engine(
+        [batch([request(prompts[name], by[name]) for name in STARTS])], enforce_eager=False
+    )
+    for ours, eager in zip(compiled["batches"][0], engine["batches"][0], strict=True):
+        same(ours, eager)
+    assert compiled["facts"]["edited_tokens"] > 0

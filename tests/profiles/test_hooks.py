@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from profiles.compose import compose
 from profiles.hooks import edited
 from profiles.model import LoadedModel, load_model
 from profiles.profile import Edit, NeuronEdit, OffsetEdit
@@ -54,7 +55,7 @@ def test_left_padding_and_rows_of_their_own(tiny_folder: Path) -> None:
     torch.testing.assert_close(both[1:, 1:], second)
 
 
-def test_two_edits_add_up(tiny_folder: Path) -> None:
+def test_suppressed_languages_that_share_a_neuron_take_the_mean(tiny_folder: Path) -> None:
     model = _load(tiny_folder).model
     neuron = np.array([4], np.int32)
     layer = np.array([1], np.int32)
@@ -65,8 +66,8 @@ def test_two_edits_add_up(tiny_folder: Path) -> None:
 
     ids = torch.tensor([[2, 10, 11]])
     with torch.inference_mode():
-        with edited(model, [edit(3, -1), edit(-1, 0.25)]):
+        with edited(model, compose(None, [edit(3, -1), edit(-1, 0.25)])):
             two = model(input_ids=ids).logits
-        with edited(model, edit(2, -0.75)):
+        with edited(model, edit(1, -0.375)):
             one = model(input_ids=ids).logits
     torch.testing.assert_close(two, one)

@@ -21,7 +21,7 @@ from profiles.profile import OffsetEdit
 from profiles.targets import Batch, Encoder, TextLoss, batches
 
 LAYERS, HIDDEN, VOCABULARY = 2, 16, 100
-QUICK = Options(steps=30, batch=4, every=5, negatives=16, rate=0.2, context=24, length=16)
+QUICK = Options(steps=30, batch=4, every=5, negatives=16, rate=0.2, gain=1.0, context=24, length=16)
 LINES = {
     "en": [f"the {n} cats sat on a mat" for n in range(20)],
     "xx": [f"zyx {n} wzzy xyw zz wyx" for n in range(20)],
@@ -140,7 +140,7 @@ def test_suppressing_makes_other_languages_likelier_after_the_denied_one(
     model: LlamaForCausalLM,
 ) -> None:
     report = learn_offsets(model, Characters(), LINES, "xx", role="suppress", options=QUICK).report
-    assert report.curve[-1][2] < report.curve[0][2] - 0.1
+    assert report.curve[-1][2] < report.curve[0][2] - 0.03
 
 
 def test_errors_name_what_is_missing(model: LlamaForCausalLM) -> None:
@@ -201,6 +201,13 @@ def test_later_tokens_are_compared_with_the_unedited_model(model: LlamaForCausal
     entropy = float(torch.distributions.Categorical(logits=logits).entropy().mean())
     loss = TextLoss(model, range(40), 0, 0, contextlib.nullcontext)
     assert float(loss(batch)) == pytest.approx(entropy, abs=1e-4)
+
+
+def test_what_goes_on_in_its_language_is_compared_in_its_context() -> None:
+    encode = Encoder(Characters(), context=9, length=4)
+    batch = batches([encode(Example(kind="same", prefix="abc", text="def"))], 1, encode, 2)[0]
+    assert torch.equal(batch.ids, batch.bare)
+    assert not batch.early.any()
 
 
 def test_text_keeps_its_order_with_and_without_context() -> None:
