@@ -61,6 +61,13 @@ def profile(
         typer.Option(help="Folder of <language>.txt, .jsonl file, dataset id, or `starter`."),
     ] = "starter",
     languages: Languages = None,
+    suppress: Annotated[
+        str | None,
+        typer.Option(
+            help="Languages that also get an edit away from them; by default all of --languages. "
+            "`none` for none: learning then takes half the time."
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option(help="Folder the profile files go to.", file_okay=False)
     ] = Path("profiles-out"),
@@ -95,6 +102,9 @@ def profile(
             raise CorpusError(
                 f"{corpus} has no text in {', '.join(missing)}; it has {', '.join(text.texts)}"
             )
+        denied = [] if suppress == "none" else _tags(suppress) or wanted
+        if missing := [tag for tag in denied if tag not in wanted]:
+            raise CorpusError(f"--suppress {', '.join(missing)}: not among {', '.join(wanted)}")
         out.mkdir(parents=True, exist_ok=True)
         loaded = _load(model, precision, as_json)
         recipe = Recipe(
@@ -104,7 +114,13 @@ def profile(
             steps=steps,
         )
         made = make_profiles(
-            loaded, text, wanted, recipe, _stages(as_json), down_projection=down_projection
+            loaded,
+            text,
+            wanted,
+            recipe,
+            _stages(as_json),
+            suppress=denied,
+            down_projection=down_projection,
         )
         files = {p.language: save(p, out) for p in made.profiles}
         summary = summarize(made, text, files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -53,6 +53,7 @@ def make_profiles(
     recipe: Recipe,
     stage: Stage,
     *,
+    suppress: Collection[str] | None = None,
     down_projection: str | None = None,
 ) -> Made:
     """Profiles of `languages`; all of the corpus's languages serve as contrast.
@@ -63,6 +64,7 @@ def make_profiles(
         languages: which to make, as tagged in the corpus.
         recipe: what an edit is made of.
         stage: shows progress.
+        suppress: those of `languages` that also get a suppress edit; all of them if None.
         down_projection: see `find_ffns`.
 
     Raises:
@@ -83,36 +85,46 @@ def make_profiles(
     with timed("scores", "scoring neurons"):
         flat = activations.means.reshape(count, layers * width)
         scores = average_precision(flat, activations.labels, len(activations.languages))
-    profiles = []
-    roles: tuple[Role, ...] = ("target", "suppress")
+    denied = languages if suppress is None else suppress
+    jobs: list[tuple[str, Role]] = []
+    for language in languages:
+        jobs.append((language, "target"))
+        if language in denied:
+            jobs.append((language, "suppress"))
     with timed("edits", f"making edits ({recipe.method})") as show:
-        for done, language in enumerate(languages):
-            index = activations.languages.index(language)
-            edits: dict[str, Edit] = {}
-            provenance = _provenance(recipe, corpus, activations, scores, index)
-            for turn, role in enumerate(roles):
-                if recipe.method == "learned":
-                    learned = learn_offsets(
-                        loaded.model,
-                        loaded.tokenizer,
-                        corpus.texts,
-                        language,
-                        role=role,
-                        options=Options(steps=recipe.steps),
-                        progress=_steps(
-                            show, len(roles) * done + turn, len(roles) * len(languages)
-                        ),
-                        down_projection=down_projection,
-                    )
-                    edits[role] = learned.edit
-                    provenance.setdefault("learning", {})[role] = asdict(learned.report)
-                else:
-                    edits[role] = _edit(recipe, role, activations, scores, index)
-            profiles.append(
-                Profile(language=language, model=loaded.identity, provenance=provenance, **edits)
-            )
-            if recipe.method != "learned":
-                show(done + 1, len(languages))
+        edits: dict[str, dict[str, Edit]] = {language: {} for language in languages}
+        learning: dict[str, dict[str, Any]] = {language: {} for language in languages}
+        for done, (language, role) in enumerate(jobs):
+            if recipe.method == "learned":
+                learned = learn_offsets(
+                    loaded.model,
+                    loaded.tokenizer,
+                    corpus.texts,
+                    language,
+                    role=role,
+                    options=Options(steps=recipe.steps),
+                    progress=_steps(show, done, len(jobs)),
+                    down_projection=down_projection,
+                )
+                edits[language][role] = learned.edit
+                learning[language][role] = asdict(learned.report)
+            else:
+                index = activations.languages.index(language)
+                edits[language][role] = _edit(recipe, role, activations, scores, index)
+                show(done + 1, len(jobs))
+    profiles = [
+        Profile(
+            language=language,
+            model=loaded.identity,
+            target=edits[language]["target"],
+            suppress=edits[language].get("suppress"),
+            provenance={
+                **_provenance(recipe, corpus, activations, scores, language),
+                "learning": learning[language],
+            },
+        )
+        for language in languages
+    ]
     return Made(
         profiles=profiles,
         activations=activations,
@@ -146,8 +158,9 @@ def _edit(recipe: Recipe, role: Role, activations: Activations, scores: Floats, 
 
 
 def _provenance(
-    recipe: Recipe, corpus: Corpus, activations: Activations, scores: Floats, index: int
+    recipe: Recipe, corpus: Corpus, activations: Activations, scores: Floats, language: str
 ) -> dict[str, Any]:
+    index = activations.languages.index(language)
     width = activations.means.shape[2]
     return {
         "method": recipe.method,

@@ -25,7 +25,7 @@ from server.demo_prompts import MIXED, STEERED, Ask, unsteered
 from server.demo_server import free_port, running
 
 MODEL = "demo"
-LANGUAGES = "en,de,fr,es,ja,zh"
+LANGUAGES, SUPPRESS = "de,ja,zh", "zh"
 PROFILES = Path("out/profiles")
 OUT = Path("out/demo")
 MAX_TOKENS, TEMPERATURE, SEED = 48, 0.8, 7
@@ -46,7 +46,8 @@ def main() -> int:
         with _step("1. The demo model: Gemma 3 270M (base)"):
             console.print(f"  {resolve_model(MODEL, lambda line: console.print(f'  {line}'))}")
         with _step(f"2. Profiles: which neurons make it write {LANGUAGES}?"):
-            _langsteer("profile", MODEL, "--languages", LANGUAGES, "--out", str(PROFILES))
+            which = ("--languages", LANGUAGES, "--suppress", SUPPRESS)
+            _langsteer("profile", MODEL, *which, "--out", str(PROFILES))
         answers = _serve_and_ask()
     except (LangsteerError, OpenAIError, subprocess.CalledProcessError) as error:
         console.print(f"\ndemo failed: {error}", style="red", markup=False)
