@@ -79,32 +79,49 @@ def profiles(identity: ModelIdentity) -> dict[str, Profile]:
     }
 
 
-@pytest.fixture(scope="session")
-def profile_folder(profiles: dict[str, Profile], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("profiles")
-    for profile in profiles.values():
+def save_all(made: dict[str, Profile], folder: Path) -> Path:
+    """Write the profiles into `folder`; returns it."""
+    for profile in made.values():
         store.save(profile, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def profile_folder(profiles: dict[str, Profile], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_all(profiles, tmp_path_factory.mktemp("profiles"))
 
 
 @pytest.fixture(scope="session")
 def run_engine(
     demo_folder: Path, profile_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> RunEngine:
-    """run_engine(batches, stock=False, **engine_options) -> engine_run.py's result."""
+    """run_engine(batches, stock=False, model=..., profiles=..., **engine_options) -> results.
 
-    def run(batches: list[dict[str, Any]], *, stock: bool = False, **options: Any) -> Any:
+    The demo model and its synthetic profiles unless others are named; see engine_run.py.
+    """
+
+    def run(
+        batches: list[dict[str, Any]],
+        *,
+        stock: bool = False,
+        model: Path = demo_folder,
+        profiles: Path = profile_folder,
+        **options: Any,
+    ) -> Any:
         folder = tmp_path_factory.mktemp("engine")
         spec, out, log = folder / "spec.json", folder / "out.json", folder / "log"
-        files = sorted(str(path) for path in profile_folder.glob("*.safetensors"))
+        files = sorted(str(path) for path in profiles.glob("*.safetensors"))
         engine = {
-            "model": str(demo_folder),
+            "model": str(model),
             "dtype": "float32",
             "max_model_len": 512,
             "max_num_seqs": 8,
             "max_num_batched_tokens": 64,
             "block_size": 16,
             "enforce_eager": True,
+            # Gemma has two kinds of attention layers, and vLLM then keeps fewer blocks for
+            # reuse than it does for other models. All of them are wanted here.
+            "disable_hybrid_kv_cache_manager": True,
             **options,
         }
         spec.write_text(

@@ -12,15 +12,13 @@ from typing import Any
 
 import pytest
 
-from profiles.compose import compose
-from profiles.profile import Edit, NeuronEdit, OffsetEdit, Profile
+from profiles.profile import Profile
 from tests.e2e.reference import Reference
+from tests.e2e.requests import TOKENS, TOLERANCE, as_edit, batch, request, same
 
 pytestmark = pytest.mark.e2e
 
-TOKENS = 40
 FEW = 3  # enough where the prompt's KV is what is at stake
-TOLERANCE = 2e-3
 STARTS = {
     "plain": "The kitchen window was still open when",
     "neurons": "My grandmother used to tell us that",
@@ -62,19 +60,10 @@ def prompts(tokenizer: Any) -> dict[str, list[int]]:
 
 @pytest.fixture(scope="module")
 def long_prompt(tokenizer: Any) -> list[int]:
-    """Longer than one prefill chunk. Gemma's cache hits come in multiples of 64 tokens (its
-    two kinds of attention layers), so that the answer must reach past 128."""
+    """Longer than one prefill chunk, and several cache blocks."""
     text = " ".join(f"{start} nobody said a word." for start in STARTS.values())
     ids: list[int] = tokenizer(f"{text}\n\n{text}")["input_ids"]
     return ids[:110]
-
-
-def batch(requests: list[dict[str, Any]], fresh: bool = True) -> dict[str, Any]:
-    return {"requests": requests, "fresh_cache": fresh}
-
-
-def request(prompt: list[int], by: dict[str, Any] | None, tokens: int = TOKENS) -> dict[str, Any]:
-    return {"prompt": prompt, "tokens": tokens, "steering": by}
 
 
 @pytest.fixture(scope="module")
@@ -142,34 +131,6 @@ def test_unsteered_beside_steered_is_bit_exact_with_stock_vllm(name, stock, engi
     assert ours["logprobs"] == theirs["logprobs"]
 
 
-def as_edit(profiles: dict[str, Profile], by: dict[str, Any]) -> Edit:
-    """The composed edit of a request, back in a profile's arrays for the reference."""
-    import numpy as np
-
-    of_hash = {profile.content_hash: profile for profile in profiles.values()}
-    composed = compose(
-        of_hash[by["target"]].target if "target" in by else None,
-        [of_hash[h].suppress for h in by.get("suppress", [])],
-    )
-    keys = list(composed.neurons)
-    return Edit(
-        neurons=NeuronEdit(
-            layer=np.array([k[0] for k in keys], np.int32),
-            neuron=np.array([k[1] for k in keys], np.int32),
-            add=np.array([composed.neurons[k][0] for k in keys], np.float32),
-            scale=np.array([composed.neurons[k][1] for k in keys], np.float32),
-        )
-        if keys
-        else None,
-        offsets=OffsetEdit(
-            layer=np.array(list(composed.offsets), np.int32),
-            value=np.stack(list(composed.offsets.values())),
-        )
-        if composed.offsets
-        else None,
-    )
-
-
 @pytest.fixture(scope="module")
 def reference(demo_folder: Path) -> Reference:
     return Reference(str(demo_folder))
@@ -199,12 +160,6 @@ def test_greedy_text_equals_transformers_with_hooks(
 def test_every_kind_of_steering_changes_the_answer(name, engine, stock) -> None:
     at = list(STARTS).index(name)
     assert engine["batches"][0][at]["tokens"] != stock["batches"][0][at]["tokens"]
-
-
-def same(a: dict[str, Any], b: dict[str, Any]) -> None:
-    assert a["tokens"] == b["tokens"]
-    for x, y in zip(a["logprobs"], b["logprobs"], strict=True):
-        assert x == pytest.approx(y, abs=TOLERANCE)
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)

@@ -1,0 +1,54 @@
+"""What the engine tests ask of engine_run.py, and how its answers are compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from profiles.compose import compose
+from profiles.profile import Edit, NeuronEdit, OffsetEdit, Profile
+
+TOKENS = 40
+TOLERANCE = 2e-3
+
+
+def batch(requests: list[dict[str, Any]], fresh: bool = True) -> dict[str, Any]:
+    return {"requests": requests, "fresh_cache": fresh}
+
+
+def request(prompt: list[int], by: dict[str, Any] | None, tokens: int = TOKENS) -> dict[str, Any]:
+    return {"prompt": prompt, "tokens": tokens, "steering": by}
+
+
+def as_edit(profiles: dict[str, Profile], by: dict[str, Any]) -> Edit:
+    """The composed edit of a request, back in a profile's arrays for the reference."""
+    of_hash = {profile.content_hash: profile for profile in profiles.values()}
+    composed = compose(
+        of_hash[by["target"]].target if "target" in by else None,
+        [of_hash[h].suppress for h in by.get("suppress", [])],
+    )
+    keys = list(composed.neurons)
+    return Edit(
+        neurons=NeuronEdit(
+            layer=np.array([k[0] for k in keys], np.int32),
+            neuron=np.array([k[1] for k in keys], np.int32),
+            add=np.array([composed.neurons[k][0] for k in keys], np.float32),
+            scale=np.array([composed.neurons[k][1] for k in keys], np.float32),
+        )
+        if keys
+        else None,
+        offsets=OffsetEdit(
+            layer=np.array(list(composed.offsets), np.int32),
+            value=np.stack(list(composed.offsets.values())),
+        )
+        if composed.offsets
+        else None,
+    )
+
+
+def same(a: dict[str, Any], b: dict[str, Any]) -> None:
+    assert a["tokens"] == b["tokens"]
+    for x, y in zip(a["logprobs"], b["logprobs"], strict=True):
+        assert x == pytest.approx(y, abs=TOLERANCE)
