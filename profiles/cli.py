@@ -75,7 +75,7 @@ def profile(
         str, typer.Option(help=f"What an edit is: {', '.join(METHODS)}.")
     ] = Recipe.method,
     neurons: Annotated[
-        int, typer.Option(min=2, help="Neurons that ap-median edits.")
+        int, typer.Option(min=2, help="Neurons that ap-median and both edit.")
     ] = Recipe.neurons,
     gain: Annotated[
         float, typer.Option(min=0.0, help="Factor on the mean difference of offset and both.")
@@ -138,7 +138,7 @@ def evaluate(
     samples: Annotated[int, typer.Option(min=1, help="Outputs a cell.")] = 100,
     tokens: Annotated[int, typer.Option(min=1, help="Length of an output.")] = 64,
     seed: Annotated[int, typer.Option(help="Of the first sample.")] = 1,
-    strength: Annotated[float, typer.Option(min=0.0, help="Factor on the edits.")] = 1.0,
+    strength: Annotated[float, typer.Option(min=0.01, max=8.0, help="Factor on the edits.")] = 1.0,
     out: Annotated[Path, typer.Option(help="File for the samples.")] = Path("samples.jsonl"),
     precision: Precision = "auto",
     down_projection: Down = None,
@@ -162,6 +162,7 @@ def evaluate(
                 f"{profiles} has no profile of {', '.join(missing)}; it has {', '.join(good)}"
             )
         out.parent.mkdir(parents=True, exist_ok=True)
+        out.touch()  # an unwritable place is found out before minutes of generation, not after
         result = run(
             loaded,
             [good[tag] for tag in wanted],
@@ -210,7 +211,7 @@ def _reported(verb: str) -> Iterator[None]:
     """Errors meant for the user become one line and exit code 1; Ctrl-C exits quietly."""
     try:
         yield
-    except LangsteerError as error:
+    except (LangsteerError, OSError) as error:
         typer.echo(f"langsteer {verb}: {error}", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
@@ -226,7 +227,8 @@ def _choice(option: str, value: str, choices: tuple[str, ...]) -> None:
 def _tags(languages: str | None) -> list[str]:
     from profiles.language import check_tag
 
-    return [check_tag(tag) for tag in (languages or "").split(",") if tag.strip()]
+    tags = [check_tag(tag) for tag in (languages or "").split(",") if tag.strip()]
+    return [*dict.fromkeys(tags)]
 
 
 def _load(model: str, precision: str, quiet: bool) -> LoadedModel:

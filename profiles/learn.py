@@ -167,6 +167,11 @@ def _descend(
                 best_step, best_loss = step, held
         if progress:
             progress(step, options.steps, float(value.detach()), held)
+    if not best.any():  # no step helped, and learning did not begin from an edit either
+        raise CorpusError(
+            f"learning did not lower the held-out loss ({best_loss:.3f} nats per token) in {step} "
+            "steps, so there is no edit to keep; give it more steps (--steps) or more text"
+        )
     report = Report(
         steps=step,
         seconds=time.monotonic() - begun,

@@ -13,7 +13,8 @@ from steering.request import PREFIX, SteeringRequest
 
 # A key can be spelled with JSON escapes; only \u005x-\u007x can stand for letters or "_".
 _PLAIN = re.compile(rb"steer|\\u00[567]")
-_FORM = re.compile(rb'name="?' + FIELD.encode() + rb'"?[\s;]|' + PREFIX.encode())
+# In forms extra arguments travel as text within text, where a name can be spelled in many ways.
+_FORM = re.compile(rb'name="?' + FIELD.encode() + rb'"?[\s;]|vllm_xargs|' + PREFIX.encode())
 _ONCE = frozenset({FIELD, "vllm_xargs", *KEYS})
 
 
@@ -51,7 +52,8 @@ class Body:
         """
         if not self.is_json(self._media_type):
             raise PolicyError(
-                f"{FIELD} is taken from JSON bodies only, this one is {self._media_type[:60]}",
+                f"{FIELD} and vllm_xargs are taken from JSON bodies only, this one is "
+                f"{self._media_type[:60]}",
                 param=FIELD,
                 reason="malformed_body",
             )

@@ -45,7 +45,7 @@ def main() -> int:
     try:
         with _step("1. The demo model: Gemma 3 270M (base)"):
             console.print(f"  {resolve_model(MODEL, lambda line: console.print(f'  {line}'))}")
-        with _step(f"2. Profiles: which neurons make it write {LANGUAGES}?"):
+        with _step(f"2. Profiles: what makes it write {LANGUAGES}?"):
             which = ("--languages", LANGUAGES, "--suppress", SUPPRESS)
             _langsteer("profile", MODEL, *which, "--out", str(PROFILES))
         answers = _serve_and_ask()

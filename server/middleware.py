@@ -87,12 +87,6 @@ class SteeringMiddleware:
             header = []
         if not header and not body.suspicious():
             return None
-        if len(body.raw) > self._max_body:
-            raise BodyTooLargeError(
-                f"the body has {len(body.raw)} bytes; one that asks for steering may have "
-                f"{self._max_body} (LANGSTEER_MAX_BODY_MB)",
-                reason="too_large",
-            )
         fields: Any = body.parse() if body.suspicious() or path in policy.STEERABLE else None
         applied = policy.decide(
             path=path,
@@ -101,7 +95,15 @@ class SteeringMiddleware:
             catalog=self._catalog(),
             max_strength=self._max_strength,
         )
-        return (applied, Body.rewritten(fields, applied.request())) if applied else None
+        if applied is None:
+            return None
+        if len(body.raw) > self._max_body:
+            raise BodyTooLargeError(
+                f"the body has {len(body.raw)} bytes; one that asks for steering may have "
+                f"{self._max_body} (LANGSTEER_MAX_BODY_MB)",
+                reason="too_large",
+            )
+        return applied, Body.rewritten(fields, applied.request())
 
     async def _steered(
         self, scope: Scope, receive: Receive, send: Send, applied: AppliedSteering, body: bytes

@@ -19,6 +19,9 @@ _REFUSED = {
     "tokens_only": "its only endpoint cannot be steered",
     "data_parallel_multi_port_external_lb": "it starts API servers that langsteer does not reach",
     "enable_dbo": "it re-slices batches, and the edit would hit other requests' tokens",
+    "kv_sharing_fast_prefill": "later layers see other tokens than earlier ones, and the edit "
+    "would hit the wrong ones",
+    "kv_transfer_config": "a connector may share steered KV with unsteered requests",
     "worker_extension_cls": f"langsteer needs this place for {EXTENSION}",
 }
 # Option as parsed → the largest value that works, and why.

@@ -33,7 +33,7 @@ class Wish:
         if unknown := sorted(set(wish) - set(KEYS)):
             raise PolicyError(
                 f"{FIELD} has the unknown key {shown(unknown[0])}; known are {_KEYS}",
-                param=f"{FIELD}.{unknown[0][:60]}",
+                param=f"{FIELD}." + shown(unknown[0]).strip('"'),
                 reason="unknown_key",
             )
         self._wish = wish

@@ -188,8 +188,8 @@ class Tables:
             if needed > capacity.columns[layer]:
                 raise CapacityError(
                     f"{name} needs {needed} edited neurons in layer {layer}, the engine was "
-                    f"started with room for {capacity.columns[layer]}; unload a profile or "
-                    "restart with a larger --column-headroom"
+                    f"started with room for {capacity.columns[layer]}; restart it with the profile "
+                    "in its folder, or with a larger --column-headroom"
                 )
         return edited
 

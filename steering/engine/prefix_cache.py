@@ -12,16 +12,23 @@ def steering_hash_keys(request: Any, start: int, end: int) -> list[tuple[str, st
 
     A block's KV depends on the steering if any of its tokens, or any token before them, is
     edited; block hashes chain, so it is enough to mark every block from the first edited
-    one on. Decode-only steering leaves the blocks before it shared with everybody.
+    one on. Decode-only steering leaves the blocks before it shared with everybody. Where it
+    begins is part of its key: the same text as another prompt's answer was edited from elsewhere.
+
+    Arguments that make no valid request add no key; the model runner refuses such a request.
     """
     params = request.sampling_params
     extra_args = params.extra_args if params is not None else None
     if not extra_args:
         return []
-    steering = SteeringRequest.from_extra_args(extra_args)
-    if steering is None or end <= steering.first_position(request.num_prompt_tokens):
+    try:
+        steering = SteeringRequest.from_extra_args(extra_args)
+    except ValueError:
         return []
-    return [("langsteer", steering.fingerprint)]
+    if steering is None:
+        return []
+    first = steering.first_position(request.num_prompt_tokens)
+    return [("langsteer", f"{steering.fingerprint}@{first}")] if end > first else []
 
 
 def install() -> None:

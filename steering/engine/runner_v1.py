@@ -66,6 +66,10 @@ def _refuse_unsupported(runner: Any) -> None:
         raise EngineError("dual batch overlap re-slices tokens; start without --enable-dbo")
     if getattr(parallel, "prefill_context_parallel_size", 1) > 1:
         raise EngineError("prefill context parallelism re-slices tokens; start without it")
+    if getattr(runner.vllm_config.cache_config, "kv_sharing_fast_prefill", False):
+        raise EngineError(
+            "fast prefill drops tokens in later layers; start without --kv-sharing-fast-prefill"
+        )
     if runner.is_pooling_model:
         raise EngineError("a pooling model generates no text to steer")
 

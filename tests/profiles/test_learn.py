@@ -126,6 +126,12 @@ def test_no_progress_ends_learning_and_keeps_the_start(model: LlamaForCausalLM) 
     np.testing.assert_array_equal(learned.edit.offsets.value[1], 0)
 
 
+def test_an_edit_that_would_change_nothing_is_an_error(model: LlamaForCausalLM) -> None:
+    options = dataclasses.replace(QUICK, rate=-0.2, patience=2)  # uphill, from nothing
+    with pytest.raises(CorpusError, match="did not lower the held-out loss"):
+        learn_offsets(model, Characters(), LINES, "xx", options=options)
+
+
 def test_gain_scales_the_result(model: LlamaForCausalLM) -> None:
     def value(gain: float) -> np.ndarray[Any, Any]:
         options = dataclasses.replace(QUICK, steps=2, every=1, gain=gain)

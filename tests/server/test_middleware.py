@@ -60,6 +60,18 @@ async def test_steered_body_header_and_length(stack: Any, catalog: Catalog) -> N
     assert stack.counted("ok", strength="<=2") == 1
 
 
+async def test_large_unsteered_bodies_pass_whatever_words_they_hold(stack: Any) -> None:
+    body = json.dumps({"model": "m", "prompt": "steering wheel " * 1000}).encode()
+    assert (await stack.raw(body)).status_code == 200
+    assert stack.upstream.body == body
+
+
+async def test_a_key_no_utf8_can_spell_gets_a_400(stack: Any) -> None:
+    answer = await stack.raw(b'{"steering": {"\\ud800": 1}}')
+    assert answer.status_code == 400
+    assert "ud800" in answer.json()["error"]["param"]
+
+
 async def test_chunked_bodies(stack: Any) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for byte in b'{"steering": {"target": "de"}}':

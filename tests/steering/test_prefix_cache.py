@@ -32,6 +32,18 @@ def test_decode_only_marks_from_the_block_of_the_first_edited_token() -> None:
     assert steering_hash_keys(later, 32, 48) != []
 
 
+def test_decode_only_requests_share_only_where_they_begin_alike() -> None:
+    """A's answer as part of B's prompt: the same tokens, edited in A and not in B."""
+    a, b = (request(prompt, target="a", phase="decode") for prompt in (20, 32))
+    assert steering_hash_keys(a, 16, 32) != steering_hash_keys(b, 16, 32)
+
+
+def test_malformed_arguments_do_not_break_the_scheduler() -> None:
+    bad = request(32)
+    bad.sampling_params.extra_args = {"langsteer_nonsense": 1}
+    assert steering_hash_keys(bad, 0, 16) == []
+
+
 def test_strength_phase_and_profile_all_separate() -> None:
     kinds = [
         {"target": "a"},
