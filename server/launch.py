@@ -41,6 +41,10 @@ def launch(
         LangsteerError: model, profiles, plugins, or options are not fit to serve; from the
             running server, that the engine could not be armed.
     """
+    if model.startswith("-"):
+        raise options.OptionError(
+            f"MODEL comes first, found {model}: langsteer serve MODEL --profiles DIR [options]"
+        )
     folder = resolve_model(model)
     found = scan(profiles, fingerprint(folder, model))
     if found.refused:

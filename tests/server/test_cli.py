@@ -55,6 +55,8 @@ def test_arming_adds_and_keeps() -> None:
         ({"grpc": True}, "--grpc"),
         ({"grpc_port": 0}, "--grpc-port"),
         ({"enable_dbo": True}, "--enable-dbo"),
+        ({"kv_transfer_config": object()}, "--kv-transfer-config"),
+        ({"kv_sharing_fast_prefill": True}, "--kv-sharing-fast-prefill"),
         ({"worker_extension_cls": "a.B"}, "--worker-extension-cls"),
         ({"api_server_count": 2}, "--api-server-count 2"),
         ({"data_parallel_size": 2}, "--data-parallel-size 2"),
@@ -65,6 +67,11 @@ def test_arming_adds_and_keeps() -> None:
 def test_options_that_do_not_go_with_steering(values: dict[str, Any], flag: str) -> None:
     with pytest.raises(options.OptionError, match=flag):
         arm(parsed(**values))
+
+
+def test_an_option_in_the_models_place_is_called_one() -> None:
+    with pytest.raises(options.OptionError, match="MODEL comes first, found --port"):
+        launch.launch("--port", Path("x"), headroom=0, max_strength=8, rest=[])
 
 
 def test_all_conflicts_are_named_at_once() -> None:
