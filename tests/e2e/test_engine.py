@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from profiles.profile import Profile
+from tests.e2e.asks import TOKENS, TOLERANCE, as_edit, batch, request, same
 from tests.e2e.reference import Reference
-from tests.e2e.requests import TOKENS, TOLERANCE, as_edit, batch, request, same
 
 pytestmark = pytest.mark.e2e
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from profiles.fingerprint import fingerprint
+from tests.e2e.asks import TOKENS, TOLERANCE, as_edit, batch, request
 from tests.e2e.conftest import save_all, synthetic
 from tests.e2e.reference import Reference
-from tests.e2e.requests import TOKENS, TOLERANCE, as_edit, batch, request
 
 pytestmark = pytest.mark.e2e
 
