@@ -117,7 +117,7 @@ def run_engine(
             "max_model_len": 512,
             "max_num_seqs": 8,
             "max_num_batched_tokens": 64,
-            "block_size": 16,
+            "block_size": 32,
             "enforce_eager": True,
             # Gemma has two kinds of attention layers, and vLLM then keeps fewer blocks for
             # reuse than it does for other models. All of them are wanted here.

@@ -54,7 +54,7 @@ def command(folder: Path, port: int) -> list[str]:
         "--dtype": "float32",
         "--max-model-len": 512,
         "--max-num-seqs": 16,
-        "--block-size": 16,
+        "--block-size": 32,
     }
     flat = [str(part) for pair in options.items() for part in pair]
     return [str(LANGSTEER), "serve", "demo", *flat, "--enforce-eager"]
