@@ -192,12 +192,29 @@ def test_an_answer_sent_back_as_the_next_turn(a, b, engine) -> None:
         assert warm["cached"] > 110  # blocks of the answer, not only of the prompt
 
 
-def test_torch_compile_gives_what_eager_gives(run_engine, engine, prompts, profiles) -> None:
+@pytest.fixture(scope="module")
+def compiled(run_engine, prompts, profiles) -> dict[str, Any]:
     """The mixed batch through vLLM's compiled graph: every kind of edit is in it."""
     by = steering(profiles)
-    compiled = run_engine(
+    out: dict[str, Any] = run_engine(
         [batch([request(prompts[name], by[name]) for name in STARTS])], enforce_eager=False
     )
+    return out
+
+
+def test_torch_compile_gives_what_eager_gives(compiled, engine) -> None:
     for ours, eager in zip(compiled["batches"][0], engine["batches"][0], strict=True):
         same(ours, eager)
     assert compiled["facts"]["edited_tokens"] > 0
+
+
+def test_compiled_unsteered_requests_equal_compiled_stock_vllm(
+    compiled, run_engine, prompts
+) -> None:
+    stock = run_engine(
+        [batch([request(prompts[name], None) for name in STARTS])], stock=True, enforce_eager=False
+    )
+    for name in ("plain", "unsteered"):
+        at = list(STARTS).index(name)
+        assert compiled["batches"][0][at]["tokens"] == stock["batches"][0][at]["tokens"]
+        assert compiled["batches"][0][at]["logprobs"] == stock["batches"][0][at]["logprobs"]
