@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from profiles.demo_model import NAME as DEMO
 from profiles.errors import ProfileError
 from profiles.fingerprint import fingerprint
 from profiles.resolve import resolve_model
@@ -56,6 +57,9 @@ def launch(
             f"`langsteer profile {model} --out {profiles}`"
         )
     capacity = plan((file.profile for file in found.files.values()), headroom=headroom)
+    if model == DEMO:
+        # On a CPU vLLM would ask for nearly all memory there is; the demo needs little. GiB.
+        os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
     os.environ |= {
         f"{PREFIX}MODEL": model,
         f"{PREFIX}PROFILES_DIR": str(profiles.resolve()),
