@@ -22,8 +22,7 @@ from profiles.prefixes import Corpus, Role, sample
 from profiles.profile import Edit, OffsetEdit
 from profiles.targets import Batch, Encoder, TextLoss, batches
 
-# Examples the held-out loss is measured on.
-EXAM = 32
+EXAM = 32  # examples the held-out loss is measured on
 # (step, of how many, training loss, held-out loss), losses in nats per token.
 Progress = Callable[[int, int, float, float], None]
 
@@ -169,8 +168,7 @@ def _descend(
             progress(step, options.steps, float(value.detach()), held)
     if not best.any():  # no step helped, and learning did not begin from an edit either
         raise CorpusError(
-            f"learning did not lower the held-out loss ({best_loss:.3f} nats per token) in {step} "
-            "steps, so there is no edit to keep; give it more steps (--steps) or more text"
+            f"learning did not lower the held-out loss in {step} steps; give it more, or more text"
         )
     report = Report(
         steps=step,
