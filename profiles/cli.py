@@ -14,8 +14,8 @@ from profiles.errors import CorpusError, LangsteerError
 from profiles.recipe import METHODS, Recipe
 
 if TYPE_CHECKING:
-    from profiles.make import Stage
     from profiles.model import LoadedModel
+    from profiles.progress import Stage
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,9 @@ from profiles.hooks import edited
 from profiles.judge import Verdict, judge
 from profiles.model import LoadedModel
 from profiles.profile import Profile
+from profiles.progress import Stage
 
 CONTEXTS = ("bos", "paragraph")
-Stage = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
 
 @dataclass(frozen=True, kw_only=True)

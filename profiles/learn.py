@@ -20,6 +20,7 @@ from profiles.architecture import find_ffns
 from profiles.errors import CorpusError
 from profiles.prefixes import Corpus, Role, sample
 from profiles.profile import Edit, OffsetEdit
+from profiles.recipe import Recipe
 from profiles.targets import Batch, Encoder, TextLoss, batches
 
 EXAM = 32  # examples the held-out loss is measured on
@@ -40,14 +41,13 @@ class Options:
         context, length: at most so many tokens of context and of text.
         early: so many first tokens of a text are learned as they are; the later ones as what the
             unedited model would say there. As many as `length`: all as they are.
-        negatives: vocabulary entries sampled besides those of the corpus; 0 for the whole
-            vocabulary.
+        negatives: tokens sampled besides those of the corpus; 0 for the whole vocabulary.
         every: steps between two looks at the held-out loss.
         patience: stop after so many looks without improvement.
         gain: factor baked into the result, so that strength 1.0 is the recommended one.
     """
 
-    steps: int = 25
+    steps: int = Recipe.steps
     seconds: float | None = None
     batch: int = 16
     rate: float = 0.01

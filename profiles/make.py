@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -18,14 +18,13 @@ from profiles.learn import Options, Progress, learn_offsets
 from profiles.model import LoadedModel
 from profiles.prefixes import Role
 from profiles.profile import Edit, Floats, Profile
+from profiles.progress import Stage
 from profiles.recipe import Recipe
 from profiles.scores import average_precision
 from profiles.select import mean_difference, select_best, select_extremes, set_to_median
 
 # How many of a language's best detectors a profile names: (layer, neuron, average precision).
 _LISTED = 20
-# Opens a stage of the given title; yields what to call with (done, total).
-Stage = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -152,7 +151,7 @@ def _edit(recipe: Recipe, role: Role, activations: Activations, scores: Floats, 
         else:
             neurons = set_to_median(activations.means, select_best(scores[index], count), ~mine)
     if gain := recipe.gain_of(role):
-        layers = recipe.layers(activations.means.shape[1])
+        layers = range(activations.means.shape[1])
         offsets = mean_difference(activations.output_mean, index, layers, gain)
     return Edit(neurons=neurons, offsets=offsets)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+
+# Opens a stage of the given title; yields what to call with (done, total).
+Stage = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -24,7 +23,6 @@ class Recipe:
         gain: factor on the mean difference towards the language.
         suppress_gain: factor on the mean difference away from it.
         steps: of "learned", for each language and role.
-        skip_first, skip_last: layers at either end that get no offset.
     """
 
     method: Method = "learned"
@@ -32,8 +30,6 @@ class Recipe:
     gain: float = 0.4
     suppress_gain: float = 0.2
     steps: int = 25
-    skip_first: int = 0
-    skip_last: int = 0
 
     def neurons_of(self, role: str) -> int:
         """How many neurons the role's edit sets; suppression only needs the best detectors."""
@@ -46,9 +42,3 @@ class Recipe:
         if self.method in ("ap-median", "learned"):
             return 0.0
         return self.gain if role == "target" else -self.suppress_gain
-
-    def layers(self, count: int) -> Sequence[int]:
-        """Layers that carry an offset, of `count`."""
-        return range(
-            min(self.skip_first, count - 1), max(count - self.skip_last, self.skip_first + 1)
-        )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from profiles.profile import Edit, Floats, NeuronEdit, OffsetEdit
+from profiles.profile import Floats, NeuronEdit, OffsetEdit
 
 
 def select_extremes(scores: Floats, count: int) -> NDArray[np.int64]:
@@ -64,8 +64,3 @@ def mean_difference(
     return OffsetEdit(
         layer=layer, value=(gain * (output_mean[language] - others)[layer]).astype(np.float32)
     )
-
-
-def edit_of(neurons: NeuronEdit | None, offsets: OffsetEdit | None) -> Edit | None:
-    """The edit, or None where it changes nothing."""
-    return Edit(neurons=neurons, offsets=offsets) if neurons or offsets else None

@@ -11,6 +11,7 @@ import numpy as np
 from profiles.corpus import Corpus
 from profiles.make import Made
 from profiles.profile import Floats, Profile
+from profiles.select import select_best
 
 _TOP = 0.01
 
@@ -25,7 +26,11 @@ def summarize(made: Made, corpus: Corpus, files: Mapping[str, Path]) -> dict[str
     """
     languages = made.activations.languages
     profiles = {profile.language: profile for profile in made.profiles}
-    top = {language: _top(made.scores[i], _TOP) for i, language in enumerate(languages)}
+    count = max(1, round(_TOP * made.scores[0].size))
+    top = {
+        language: select_best(made.scores[i].reshape(-1), count)
+        for i, language in enumerate(languages)
+    }
     rows = []
     for i, language in enumerate(languages):
         row: dict[str, Any] = {
@@ -90,11 +95,6 @@ def edited(profile: Profile, role: str) -> dict[str, Any]:
         norms = np.linalg.norm(edit.offsets.value, axis=1)
         out["offset_norms"] = [round(float(norm), 3) for norm in norms]
     return out
-
-
-def _top(scores: Floats, share: float) -> np.ndarray[Any, Any]:
-    flat = scores.reshape(-1)
-    return np.sort(np.argsort(-flat, kind="stable")[: max(1, round(share * flat.size))])
 
 
 def _quantiles(scores: Floats) -> dict[str, float]:

@@ -181,14 +181,15 @@ class EngineControl:
         Raises:
             EngineError: an edit had no effect, or unsteered requests were disturbed.
         """
-        for attempt in range(_CANARY_TRIES):
+        failure = None
+        for _ in range(_CANARY_TRIES):
             failure = await self._canary(requests)
             if failure is None:
                 return
-            if attempt + 1 == _CANARY_TRIES:
-                raise EngineError(failure)
+        raise EngineError(failure)
 
     async def _canary(self, requests: Sequence[SteeringRequest]) -> str | None:
+        """One try; what went wrong, or None."""
         before = await self._logprobs(None)
         moved = [(request, await self._logprobs(request)) for request in requests]
         noise = _distance(before, await self._logprobs(None))

@@ -6,6 +6,8 @@ from typing import Any
 
 from steering.request import SteeringRequest
 
+_KEPT = "_langsteer_first_and_key"
+
 
 def steering_hash_keys(request: Any, start: int, end: int) -> list[tuple[str, str]]:
     """Extra hash keys of the block [start, end) of a vLLM `Request`.
@@ -17,18 +19,24 @@ def steering_hash_keys(request: Any, start: int, end: int) -> list[tuple[str, st
 
     Arguments that make no valid request add no key; the model runner refuses such a request.
     """
+    # Asked once a block, of which a long prompt has thousands: worked out once a request.
+    if not hasattr(request, _KEPT):
+        setattr(request, _KEPT, _first_and_key(request))
+    first, key = getattr(request, _KEPT)
+    return [("langsteer", key)] if key and end > first else []
+
+
+def _first_and_key(request: Any) -> tuple[int, str]:
+    """The first edited position and the key of the blocks from there on; "" for unsteered."""
     params = request.sampling_params
-    extra_args = params.extra_args if params is not None else None
-    if not extra_args:
-        return []
     try:
-        steering = SteeringRequest.from_extra_args(extra_args)
+        steering = SteeringRequest.from_extra_args(params.extra_args if params else None)
     except ValueError:
-        return []
+        steering = None
     if steering is None:
-        return []
+        return 0, ""
     first = steering.first_position(request.num_prompt_tokens)
-    return [("langsteer", f"{steering.fingerprint}@{first}")] if end > first else []
+    return first, f"{steering.fingerprint}@{first}"
 
 
 def install() -> None:
