@@ -14,7 +14,7 @@ from profiles.errors import CorpusError, LangsteerError
 from profiles.recipe import METHODS, Recipe
 
 if TYPE_CHECKING:
-    from profiles.model import LoadedModel
+    from profiles.models.model import LoadedModel
     from profiles.progress import Stage
 
 app = typer.Typer(
@@ -91,7 +91,7 @@ def profile(
     _choice("--method", method, METHODS)
     with _reported("profile"):
         from profiles.console import show_profiles
-        from profiles.corpus import read_corpus
+        from profiles.corpora.corpus import read_corpus
         from profiles.make import make_profiles
         from profiles.store import save
         from profiles.summary import summarize
@@ -148,8 +148,8 @@ def evaluate(
     with _reported("evaluate"):
         from profiles.console import show_evaluation
         from profiles.errors import ProfileError
-        from profiles.evaluate import Options
-        from profiles.evaluate import evaluate as run
+        from profiles.judging.evaluate import Options
+        from profiles.judging.evaluate import evaluate as run
         from profiles.store import list_profiles
 
         loaded = _load(model, precision, as_json)
@@ -233,8 +233,8 @@ def _tags(languages: str | None) -> list[str]:
 
 def _load(model: str, precision: str, quiet: bool) -> LoadedModel:
     _choice("--precision", precision, ("auto", "bf16", "fp32"))
-    from profiles.model import load_model
-    from profiles.resolve import resolve_model
+    from profiles.models.model import load_model
+    from profiles.models.resolve import resolve_model
 
     folder = resolve_model(model, (lambda _line: None) if quiet else None)
     with _stages(quiet)(f"loading {model}"):

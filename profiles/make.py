@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from profiles.activations import Activations, record
-from profiles.corpus import Corpus
-from profiles.learn import Options, Progress, learn_offsets
-from profiles.model import LoadedModel
-from profiles.prefixes import Role
+from profiles.corpora.corpus import Corpus
+from profiles.finding.activations import Activations, record
+from profiles.finding.scores import average_precision
+from profiles.finding.select import mean_difference, select_best, select_extremes, set_to_median
+from profiles.learning.learn import Options, Progress, learn_offsets
+from profiles.learning.prefixes import Role
+from profiles.models.model import LoadedModel
 from profiles.profile import Edit, Floats, Profile
 from profiles.progress import Stage
 from profiles.recipe import Recipe
-from profiles.scores import average_precision
-from profiles.select import mean_difference, select_best, select_extremes, set_to_median
 
 # How many of a language's best detectors a profile names: (layer, neuron, average precision).
 _LISTED = 20

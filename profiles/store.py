@@ -19,8 +19,8 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from profiles.errors import LangsteerError, ProfileError
-from profiles.fingerprint import differences
 from profiles.language import check_tag
+from profiles.models.fingerprint import differences
 from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
 
 FORMAT_VERSION = 1

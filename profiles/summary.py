@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from profiles.corpus import Corpus
+from profiles.corpora.corpus import Corpus
+from profiles.finding.select import select_best
 from profiles.make import Made
 from profiles.profile import Floats, Profile
-from profiles.select import select_best
 
 _TOP = 0.01
 

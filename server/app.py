@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from profiles.fingerprint import fingerprint
+from profiles.models.fingerprint import fingerprint
 from server import admin
 from server.catalog import Catalog
 from server.control import Control, EngineFacts

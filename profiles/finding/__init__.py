@@ -1,0 +1,1 @@
+"""Which neurons are specific to a language: responses, scores, selection."""

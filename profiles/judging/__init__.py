@@ -1,0 +1,1 @@
+"""How well profiles steer: language, repetition, fluency."""

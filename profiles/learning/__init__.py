@@ -1,0 +1,1 @@
+"""Edits learned by gradient descent on text."""

@@ -1,0 +1,109 @@
+"""Apply a profile's edit to a transformers model by hooks: the offline twin of steering/."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from profiles.compose import Composed, compose
+from profiles.models.architecture import FFN, find_ffns
+from profiles.profile import Edit
+
+# Which positions of the running forward pass are edited; None for all of them.
+_Positions = dict[str, Tensor | None]
+
+
+@contextmanager
+def edited(
+    model: nn.Module,
+    edit: Edit | Composed,
+    strength: float = 1.0,
+    first_position: int | Sequence[int] = 0,
+    *,
+    down_projection: str | None = None,
+) -> Iterator[None]:
+    """Within the block, every forward pass of `model` is edited; afterwards none is.
+
+    Neurons: y' = y + strength * (add + scale * y), y the down projection's input. Outputs:
+    h' = h + strength * value, h the FFN's output. Both in float32, then cast back.
+
+    Args:
+        model: a transformers decoder; KV cache and left-padded batches are understood.
+        edit: what to change; a target and suppressed languages together are a `Composed`.
+        strength: factor on the edit.
+        first_position: edit from this token position on, BOS being 0; an int, or one a row.
+        down_projection: see `find_ffns`.
+    """
+    composed = compose(edit, []) if isinstance(edit, Edit) else edit
+    ffns = find_ffns(model, down_projection)
+    positions: _Positions = {"mask": None}
+    with ExitStack() as stack:
+        if not (isinstance(first_position, int) and first_position <= 0):
+            hook = _position_hook(positions, first_position)
+            stack.callback(model.register_forward_pre_hook(hook, with_kwargs=True).remove)
+        for ffn in ffns:
+            for register, act in _layer_hooks(ffn, composed, strength, positions):
+                stack.callback(register(act).remove)
+        yield
+
+
+def _layer_hooks(
+    ffn: FFN, composed: Composed, strength: float, positions: _Positions
+) -> Iterator[tuple[Callable[[Any], Any], Callable[..., Any]]]:
+    parameter = next(ffn.down.parameters())
+    here = {neuron: v for (layer, neuron), v in composed.neurons.items() if layer == ffn.layer}
+    if here:
+        index = torch.tensor(list(here), device=parameter.device)
+        values = torch.tensor(list(here.values()), device=parameter.device)
+        add, scale = values.unbind(1)
+
+        def before(_module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            y = args[0]
+            # One gather and one write touch the edited columns only: all others stay bit-exact.
+            columns = y[..., index].float()
+            delta = _where(strength * (add + scale * columns), positions)
+            out = y.clone()
+            out[..., index] = (columns + delta).to(y.dtype)
+            return (out, *args[1:])
+
+        yield ffn.down.register_forward_pre_hook, before
+    if (value := composed.offsets.get(ffn.layer)) is not None:
+        offset = torch.tensor(value, device=parameter.device)
+
+        def after(_module: nn.Module, _args: Any, h: Tensor) -> Tensor:
+            delta = _where((strength * offset).expand(h.shape), positions)
+            return (h.float() + delta).to(h.dtype)
+
+        yield ffn.output.register_forward_hook, after
+
+
+def _where(delta: Tensor, positions: _Positions) -> Tensor:
+    mask = positions["mask"]
+    if mask is None:
+        return delta
+    # OPT folds batch and sequence into one axis before its FFN.
+    return delta * mask.reshape(*delta.shape[:-1], 1)
+
+
+def _position_hook(
+    positions: _Positions, first_position: int | Sequence[int]
+) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], None]:
+    def hook(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        tokens = kwargs.get("input_ids")
+        tokens = args[0] if tokens is None else tokens
+        rows, width = tokens.shape
+        cache = kwargs.get("past_key_values")
+        past = int(cache.get_seq_length()) if cache is not None else 0
+        mask = kwargs.get("attention_mask")
+        if mask is None:
+            at = torch.arange(past, past + width, device=tokens.device).expand(rows, width)
+        else:  # left padding does not count
+            at = (mask.long().cumsum(-1) - 1)[:, -width:]
+        first = torch.as_tensor(first_position, device=tokens.device).reshape(-1, 1)
+        positions["mask"] = (at >= first).float()
+
+    return hook

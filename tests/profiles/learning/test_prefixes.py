@@ -1,0 +1,114 @@
+"""The contexts offsets are learned in."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from profiles.learning.prefixes import SHARES, Corpus, Example, Role, cut, sample, spaced
+
+LINES = 40
+
+
+def corpus() -> Corpus:
+    return Corpus(
+        lines={
+            "en": [f"The {n} old green doors were open all night." for n in range(LINES)],
+            "de": [f"Die {n} alten Türen standen nachts immer offen." for n in range(LINES)],
+            "ja": [f"{n}枚の古い緑の扉は一晩中開いていた。" for n in range(LINES)],
+        }
+    )
+
+
+def language_of(text: str) -> str:
+    if any("ぁ" <= c <= "鿿" for c in text):
+        return "ja"
+    german = any(w in text for w in ("Die", "alten", "Türen", "standen", "nachts", "immer"))
+    return "de" if german else "en"
+
+
+@pytest.mark.parametrize("role", ["target", "suppress"])
+def test_kinds_come_in_their_shares(role: Role) -> None:
+    kinds = Counter(e.kind for e in sample(corpus(), "de", role, 200, random.Random(0)))
+    for kind, share in SHARES[role].items():
+        assert kinds[kind] == pytest.approx(200 * share, abs=1)
+
+
+def test_target_text_follows_foreign_contexts() -> None:
+    examples = sample(corpus(), "ja", "target", 200, random.Random(0))
+    for e in examples:
+        assert language_of(e.text) == "ja"
+        assert (e.prefix == "") == (e.kind == "nothing")
+        if len(e.prefix) > 8:  # a shorter cut says too little
+            assert language_of(e.prefix) != "ja"
+
+
+def test_suppressing_leaves_the_language_and_keeps_the_others() -> None:
+    for e in sample(corpus(), "ja", "suppress", 200, random.Random(0)):
+        assert language_of(e.text) != "ja"
+        if e.kind in ("sentence", "paragraph"):
+            assert language_of(e.prefix) == "ja"
+        if e.kind == "same":
+            assert language_of(e.prefix) != "ja"
+
+
+def test_the_context_is_not_the_translation_of_the_text() -> None:
+    def number(text: str) -> str:
+        return "".join(c for c in text if c.isdigit())
+
+    for e in sample(corpus(), "de", "target", 300, random.Random(0)):
+        if e.kind == "sentence":
+            first = e.text.strip().split(".")[0]
+            assert number(e.prefix) != number(first)
+
+
+def test_paragraphs_end_in_a_blank_line_and_hold_several_sentences() -> None:
+    paragraphs = [
+        e for e in sample(corpus(), "de", "target", 100, random.Random(0)) if e.kind == "paragraph"
+    ]
+    assert paragraphs
+    assert all(e.prefix.endswith("\n\n") for e in paragraphs)
+    assert any(e.prefix.count(".") + e.prefix.count("。") > 2 for e in paragraphs)
+
+
+def test_cuts_go_on_with_a_blank_only_where_blanks_are_written() -> None:
+    def cuts(language: str) -> list[Example]:
+        examples = sample(corpus(), language, "target", 100, random.Random(0))
+        return [e for e in examples if e.kind == "cut"]
+
+    assert all(e.text.startswith(" ") and e.text[1] != " " for e in cuts("de"))
+    assert not any(e.text.startswith(" ") for e in cuts("ja"))
+
+
+def test_the_seed_decides() -> None:
+    one, two, other = (sample(corpus(), "de", "target", 20, random.Random(s)) for s in (1, 1, 2))
+    assert one == two != other
+
+
+def test_cut_loses_nothing() -> None:
+    rng = random.Random(0)
+    for line in ("Open the old door, please.", "古い扉を開けてください。", "Halt", "扉"):
+        head, tail = cut(line, rng)
+        assert head + tail == line
+        assert head
+
+
+def test_spaced() -> None:
+    assert spaced("We are washing the curtains today.")
+    assert spaced("Halt!")
+    assert not spaced("奶奶把她的旧信都收在床边的抽屉里。")
+
+
+def test_held_out_lines_are_the_same_numbers_in_every_language() -> None:
+    train, held = corpus().split(0.1, 32, random.Random(0))
+
+    def numbers(part: Corpus, language: str) -> set[str]:
+        return {"".join(c for c in line if c.isdigit()) for line in part.lines[language]}
+
+    assert len(held.lines["de"]) == 4
+    for language in ("en", "de", "ja"):
+        assert numbers(held, language) == numbers(held, "en")
+        assert not numbers(held, language) & numbers(train, language)
+        assert len(numbers(train, language)) == LINES - 4

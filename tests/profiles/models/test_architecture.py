@@ -1,0 +1,164 @@
+"""Every supported family, as a tiny random model made from its configuration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from profiles.errors import ModelError
+from profiles.finding.activations import _Recorder, _Sentence
+from profiles.models.architecture import find_ffns
+from profiles.models.hooks import edited
+from profiles.profile import Edit, NeuronEdit, OffsetEdit
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 50,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 8,
+    "pad_token_id": 0,
+    "max_position_embeddings": 64,
+}
+GPT2 = {"vocab_size": 50, "n_embd": 16, "n_layer": 3, "n_head": 2, "n_positions": 64}
+OPT = {**SMALL, "ffn_dim": 24, "word_embed_proj_dim": 16}
+FAMILIES: dict[str, tuple[dict[str, Any], int]] = {
+    "Gemma2": (SMALL, 24),
+    "Gemma3Text": (SMALL, 24),
+    "Llama": (SMALL, 24),
+    "Qwen2": (SMALL, 24),
+    "Qwen3": (SMALL, 24),
+    "Mistral": (SMALL, 24),
+    "Phi3": (SMALL, 24),
+    "Phi": (SMALL | {"num_key_value_heads": 2}, 24),
+    "Olmo": (SMALL, 24),
+    "Olmo2": (SMALL, 24),
+    "OPT": (OPT, 24),
+    "GPT2": (GPT2, 64),
+    "Bloom": ({"vocab_size": 50, "hidden_size": 16, "n_layer": 3, "n_head": 2}, 64),
+    "XGLM": (
+        {"vocab_size": 50, "d_model": 16, "ffn_dim": 24, "num_layers": 3, "attention_heads": 2},
+        24,
+    ),
+    "GPTNeoX": (SMALL, 24),
+}
+CAUSAL = {"Gemma3Text": "Gemma3ForCausalLM", "GPT2": "GPT2LMHeadModel"}
+
+
+def _model(family: str) -> Any:
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{family}Config")(**FAMILIES[family][0])
+    return getattr(transformers, CAUSAL.get(family, f"{family}ForCausalLM"))(config).eval()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_finds_every_ffn(family: str) -> None:
+    ffns = find_ffns(_model(family))
+    assert [ffn.layer for ffn in ffns] == [0, 1, 2]
+    assert {ffn.intermediate_size for ffn in ffns} == {FAMILIES[family][1]}
+    assert {ffn.hidden_size for ffn in ffns} == {16}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_batching_and_padding_change_nothing(family: str) -> None:
+    model = _model(family)
+    ffns = find_ffns(model)
+    rng = np.random.default_rng(0)
+    sentences = [
+        _Sentence(i, i % 2, [2, *rng.integers(3, 50, size).tolist()], [False] + [True] * size)
+        for i, size in enumerate([7, 3, 5, 1])
+    ]
+
+    def means(batches: list[list[_Sentence]], width: int | None) -> Any:
+        recorder = _Recorder(ffns, 2, len(sentences), 1 << 30)
+        with torch.inference_mode(), recorder.attached():
+            for batch in batches:
+                rows, longest = len(batch) + 1, width or len(batch[0].ids)
+                ids, mask = recorder.start(batch, longest, rows, torch.device("cpu"))
+                model.base_model(input_ids=ids, attention_mask=mask, use_cache=False)
+        labels = np.array([s.label for s in sentences], np.int32)
+        return recorder.result(("a", "b"), labels, np.zeros(2, np.int64))
+
+    alone = means([[s] for s in sentences], None)
+    padded = means([sentences], 12)
+    assert alone.means.shape == (4, 3, FAMILIES[family][1])
+    for name in ("means", "token_mean", "token_std", "output_mean"):
+        np.testing.assert_allclose(getattr(padded, name), getattr(alone, name), atol=2e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_edits_act_where_they_should(family: str) -> None:
+    """The down projection reads exactly y', the FFN's output is exactly h'."""
+    model = _model(family)
+    ffn = find_ffns(model)[1]
+    seen: dict[str, torch.Tensor] = {}
+    neurons = NeuronEdit(
+        layer=np.array([1, 1], np.int32),
+        neuron=np.array([2, 5], np.int32),
+        add=np.array([0.5, 2.0], np.float32),
+        scale=np.array([0.0, -1.0], np.float32),
+    )
+    offset = OffsetEdit(layer=np.array([1], np.int32), value=np.ones((1, 16), np.float32))
+    ids = torch.arange(3, 9).reshape(2, 3)
+
+    def run() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        before = ffn.down.register_forward_pre_hook(lambda _m, a: seen.update(y=a[0].clone()))
+        after = ffn.output.register_forward_hook(lambda _m, _a, h: seen.update(h=h.clone()))
+        with torch.inference_mode():
+            logits = model(input_ids=ids).logits
+        before.remove()
+        after.remove()
+        return seen["y"].reshape(6, -1), seen["h"].reshape(6, -1), logits
+
+    y, _, logits = run()
+    with edited(model, Edit(neurons=neurons, offsets=offset), strength=0.5):
+        y2, h2, logits2 = run()
+    expected = y.clone()
+    expected[:, 2] += 0.25
+    expected[:, 5] = y[:, 5] + 0.5 * (2 - y[:, 5])
+    torch.testing.assert_close(y2, expected)
+    down = model.get_submodule(_name(model, ffn.down))
+    torch.testing.assert_close(h2, down(expected) + 0.5)
+    assert not torch.equal(logits2, logits)
+    torch.testing.assert_close(run()[2], logits, rtol=0, atol=0)
+
+
+def _name(model: Any, module: torch.nn.Module) -> str:
+    return next(name for name, found in model.named_modules() if found is module)
+
+
+def test_mixture_of_experts_is_refused() -> None:
+    config = transformers.MixtralConfig(**SMALL, num_local_experts=2)
+    with pytest.raises(ModelError, match=r"MixtralForCausalLM is a mixture of experts"):
+        find_ffns(transformers.MixtralForCausalLM(config))
+
+
+def test_encoder_decoder_is_refused() -> None:
+    config = transformers.T5Config(vocab_size=50, d_model=16, d_ff=24, num_layers=1, num_heads=2)
+    with pytest.raises(ModelError, match="encoder-decoder"):
+        find_ffns(transformers.T5ForConditionalGeneration(config))
+
+
+def test_unknown_architecture_names_what_it_saw_and_the_way_out() -> None:
+    model = _model("Llama")
+    for layer in model.model.layers:
+        layer.mlp.strange = layer.mlp.down_proj
+        del layer.mlp.down_proj
+    with pytest.raises(ModelError, match=r"mlp\.strange.*--down-projection"):
+        find_ffns(model)
+    assert len(find_ffns(model, "mlp.strange")) == 3
+    with pytest.raises(ModelError, match=r"'mlp\.nothing' is not one"):
+        find_ffns(model, "mlp.nothing")
+
+
+def test_bloom_that_bypasses_its_down_projection_is_refused() -> None:
+    model = _model("Bloom")
+    model.config.slow_but_exact, model.config.pretraining_tp = True, 2
+    with pytest.raises(ModelError, match="slow_but_exact"):
+        find_ffns(model)
