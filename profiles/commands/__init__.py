@@ -1,0 +1,1 @@
+"""The offline verbs of the `langsteer` command, one a module; thin."""

@@ -1,0 +1,70 @@
+"""What the offline verbs share: arguments, loading, progress, errors as one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from profiles.errors import LangsteerError
+
+if TYPE_CHECKING:
+    from profiles.models.model import LoadedModel
+    from profiles.progress import Stage
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="Folder, hub id, or `demo`.")]
+Languages = Annotated[
+    str | None, typer.Option(help="Comma-separated tags, e.g. de,ja,zh; all by default.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
+Precision = Annotated[str, typer.Option(help="Of the weights: auto, bf16 or fp32.")]
+Down = Annotated[
+    str | None,
+    typer.Option(help="Path of the FFN's down projection in a layer, for unknown architectures."),
+]
+
+
+@contextmanager
+def reported(verb: str) -> Iterator[None]:
+    """Errors meant for the user become one line and exit code 1; Ctrl-C exits quietly."""
+    try:
+        yield
+    except (LangsteerError, OSError) as error:
+        typer.echo(f"langsteer {verb}: {error}", err=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        typer.echo(f"langsteer {verb}: interrupted", err=True)
+        raise typer.Exit(130) from None
+
+
+def choice(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(choices)}", param_hint=option)
+
+
+def tags(languages: str | None) -> list[str]:
+    from profiles.language import check_tag
+
+    tags = [check_tag(tag) for tag in (languages or "").split(",") if tag.strip()]
+    return [*dict.fromkeys(tags)]
+
+
+def load(model: str, precision: str, quiet: bool) -> LoadedModel:
+    choice("--precision", precision, ("auto", "bf16", "fp32"))
+    from profiles.models.model import load_model
+    from profiles.models.resolve import resolve_model
+
+    folder = resolve_model(model, (lambda _line: None) if quiet else None)
+    with stages(quiet)(f"loading {model}"):
+        return load_model(folder, model, precision)  # type: ignore[arg-type]
+
+
+def stages(quiet: bool) -> Stage:
+    from profiles.progress import progress
+
+    def stage(title: str) -> AbstractContextManager[Any]:
+        return progress(title, quiet)
+
+    return stage
