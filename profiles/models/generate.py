@@ -7,8 +7,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from profiles.models.model import LoadedModel
+
+_BLOCK = 512
 
 
 def generate(
@@ -90,8 +93,20 @@ def _end_ids(loaded: LoadedModel) -> set[int]:
 def _sample(logits: Tensor, temperature: float, generators: Sequence[torch.Generator]) -> Tensor:
     if temperature <= 0:
         return logits.argmax(-1)
-    # Inverse transform: one random number a row, where multinomial draws one a vocabulary entry.
-    total = torch.softmax(logits.float() / temperature, dim=-1).cumsum(-1)
-    draw = torch.stack([torch.rand(1, generator=g) for g in generators]).to(total.device)
-    index = torch.searchsorted(total, draw * total[:, -1:])
-    return index[:, 0].clamp_max(logits.shape[-1] - 1)
+    # Inverse transform in two steps, first the block of the vocabulary, then the entry: exact,
+    # and several times faster than a running sum over a vocabulary of hundreds of thousands.
+    rows, size = logits.shape
+    mass = logits.to(torch.float32, copy=True)
+    mass.sub_(mass.amax(-1, keepdim=True)).div_(temperature).exp_()
+    if rest := -size % _BLOCK:
+        mass = functional.pad(mass, (0, rest))
+    blocks = mass.view(rows, -1, _BLOCK)
+    below = blocks.sum(-1).cumsum(-1)
+    draw = torch.stack([torch.rand(1, generator=g) for g in generators]).to(below)
+    aim = draw * below[:, -1:]
+    block = torch.searchsorted(below, aim, right=True).clamp_max(below.shape[1] - 1)
+    aim -= torch.where(block > 0, below.gather(1, (block - 1).clamp_min(0)), 0)
+    inside = blocks[torch.arange(rows, device=block.device), block[:, 0]].cumsum(-1)
+    # An entry without mass is never the answer: rounding may carry the aim past the last one.
+    entry = torch.searchsorted(inside, torch.minimum(aim, inside[:, -1:] * (1 - 1e-7)), right=True)
+    return (block * _BLOCK + entry)[:, 0].clamp_max(size - 1)

@@ -21,7 +21,7 @@ _Positions = dict[str, Tensor | None]
 def edited(
     model: nn.Module,
     edit: Edit | Composed,
-    strength: float = 1.0,
+    strength: float | Sequence[float] = 1.0,
     first_position: int | Sequence[int] = 0,
     *,
     down_projection: str | None = None,
@@ -34,7 +34,7 @@ def edited(
     Args:
         model: a transformers decoder; KV cache and left-padded batches are understood.
         edit: what to change; a target and suppressed languages together are a `Composed`.
-        strength: factor on the edit.
+        strength: factor on the edit; a number, or one a row.
         first_position: edit from this token position on, BOS being 0; an int, or one a row.
         down_projection: see `find_ffns`.
     """
@@ -45,14 +45,15 @@ def edited(
         if not (isinstance(first_position, int) and first_position <= 0):
             hook = _position_hook(positions, first_position)
             stack.callback(model.register_forward_pre_hook(hook, with_kwargs=True).remove)
+        factor = torch.as_tensor(strength, device=next(model.parameters()).device).float()
         for ffn in ffns:
-            for register, act in _layer_hooks(ffn, composed, strength, positions):
+            for register, act in _layer_hooks(ffn, composed, factor, positions):
                 stack.callback(register(act).remove)
         yield
 
 
 def _layer_hooks(
-    ffn: FFN, composed: Composed, strength: float, positions: _Positions
+    ffn: FFN, composed: Composed, strength: Tensor, positions: _Positions
 ) -> Iterator[tuple[Callable[[Any], Any], Callable[..., Any]]]:
     parameter = next(ffn.down.parameters())
     here = {neuron: v for (layer, neuron), v in composed.neurons.items() if layer == ffn.layer}
@@ -65,7 +66,7 @@ def _layer_hooks(
             y = args[0]
             # One gather and one write touch the edited columns only: all others stay bit-exact.
             columns = y[..., index].float()
-            delta = _where(strength * (add + scale * columns), positions)
+            delta = _where(_times(strength, add + scale * columns), positions)
             out = y.clone()
             out[..., index] = (columns + delta).to(y.dtype)
             return (out, *args[1:])
@@ -75,10 +76,18 @@ def _layer_hooks(
         offset = torch.tensor(value, device=parameter.device)
 
         def after(_module: nn.Module, _args: Any, h: Tensor) -> Tensor:
-            delta = _where((strength * offset).expand(h.shape), positions)
+            delta = _where(_times(strength, offset.expand(h.shape)), positions)
             return (h.float() + delta).to(h.dtype)
 
         yield ffn.output.register_forward_hook, after
+
+
+def _times(strength: Tensor, delta: Tensor) -> Tensor:
+    if strength.ndim == 0:
+        return strength * delta
+    # OPT folds batch and sequence into one axis before its FFN: its rows are runs of positions.
+    per_row = strength.repeat_interleave(delta[..., 0].numel() // len(strength))
+    return per_row.reshape(*delta.shape[:-1], 1) * delta
 
 
 def _where(delta: Tensor, positions: _Positions) -> Tensor:

@@ -71,3 +71,24 @@ def test_suppressed_languages_that_share_a_neuron_take_the_mean(tiny_folder: Pat
         with edited(model, edit(1, -0.375)):
             one = model(input_ids=ids).logits
     torch.testing.assert_close(two, one)
+
+
+def test_rows_may_differ_in_strength(tiny_folder: Path) -> None:
+    model = _load(tiny_folder).model
+    neuron = np.array([4], np.int32)
+    value = np.array([3.0], np.float32)
+    edit = Edit(
+        offsets=_edit().offsets,
+        neurons=NeuronEdit(layer=neuron * 0, neuron=neuron, add=value, scale=value * 0),
+    )
+    ids = torch.tensor([[2, 10, 11, 12]])
+    strengths = [0.0, 0.5, 2.0]
+    alone = []
+    with torch.inference_mode():
+        for strength in strengths:
+            with edited(model, edit, strength):
+                alone.append(model(input_ids=ids).logits[0])
+        with edited(model, edit, strengths):
+            together = model(input_ids=ids.expand(3, -1)).logits
+    torch.testing.assert_close(together, torch.stack(alone))
+    assert not torch.allclose(alone[0], alone[1])
