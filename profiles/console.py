@@ -15,17 +15,20 @@ def show_profiles(summary: Mapping[str, Any]) -> None:
     for warning in summary["warnings"]:
         console.print(f"[yellow]warning:[/] {warning}")
     table = Table(title=f"Profiles of {summary['model']}")
-    for name in ("language", "sentences", "tokens", "AP p99", "AP best", "edits", "file"):
+    plain, score = ("language", "sentences", "tokens"), summary["score"]
+    for name in (*plain, f"{score} p99", f"{score} best", "edits", "success", "perplexity", "file"):
         table.add_column(name, justify="right" if name in ("sentences", "tokens") else "left")
     for row in summary["languages"]:
-        ap = row["average_precision"]
+        scores = row["scores"]
         table.add_row(
             row["language"],
             str(row["sentences"]),
             str(row["tokens"]),
-            f"{ap['p99']:.2f}",
-            f"{ap['max']:.2f}",
+            f"{scores['p99']:.2f}",
+            f"{scores['max']:.2f}",
             _edits(row.get("edits")),
+            _points(row.get("recommended"), "success", "{:.0%}"),
+            _points(row.get("recommended"), "perplexity", "×{:.2f}"),
             f"{row['file']} @{row['version']}" if "file" in row else "(contrast only)",
         )
     console.print(table)
@@ -53,33 +56,6 @@ def show_profile(facts: Mapping[str, Any]) -> None:
     console.print(table)
 
 
-def show_evaluation(result: Mapping[str, Any]) -> None:
-    """The table of `langsteer evaluate`."""
-    table = Table(title=f"{result['model']}: {result['samples']} samples a cell")
-    columns = ("language", "context", "steered", "success", "repetition", "bits/byte")
-    for name in columns:
-        table.add_column(name)
-    for cell in result["cells"]:
-        bits = cell["bits_per_byte"]
-        table.add_row(
-            cell["language"],
-            cell["context"],
-            "yes" if cell["steered"] else "no",
-            f"{cell['success']:.0%}",
-            f"{cell['repetition']:.0%}",
-            "-" if bits is None else f"{bits:.2f}",
-        )
-    console = Console()
-    console.print(table)
-    for mean in result["averages"]:
-        kind = "steered" if mean["steered"] else "unsteered"
-        console.print(
-            f"Average, {mean['context']}, {kind}: success {mean['success']:.0%}, "
-            f"repetition {mean['repetition']:.0%}"
-        )
-    console.print(f"Samples: {result['samples_file']}; {result['seconds']:.0f} s")
-
-
 def _edits(edits: Mapping[str, Any] | None) -> str:
     parts = []
     for role, edit in (edits or {}).items():
@@ -87,3 +63,8 @@ def _edits(edits: Mapping[str, Any] | None) -> str:
         layers = [f"{len(edit['offset_layers'])} layers"] if "offset_layers" in edit else []
         parts.append(f"{role}: {' + '.join(neurons + layers)}")
     return "; ".join(parts)
+
+
+def _points(points: Mapping[str, Any] | None, what: str, form: str) -> str:
+    """Of each role's recommended point, as calibrated on held-out text."""
+    return " / ".join(form.format(point[what]) for point in (points or {}).values()) or "-"

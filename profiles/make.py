@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import platform
+import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from profiles.corpora.corpus import Corpus
-from profiles.finding.activations import Activations, record
-from profiles.finding.scores import average_precision
-from profiles.finding.select import mean_difference, select_best, select_extremes, set_to_median
-from profiles.learning.learn import Options, Progress, learn_offsets
+from profiles.corpora.split import split
+from profiles.errors import CorpusError
+from profiles.finding.activations import Activations, record, record_through
+from profiles.finding.attribution import attribute
+from profiles.finding.backend import Backend
+from profiles.finding.closed import closed_edit
+from profiles.finding.responses import MEMORY_LIMIT
+from profiles.finding.score import score_neurons
 from profiles.learning.prefixes import Role
+from profiles.learning.procedure import Procedure
 from profiles.models.model import LoadedModel
 from profiles.profile import Edit, Floats, Profile
 from profiles.progress import Stage
 from profiles.recipe import Recipe
 
-# How many of a language's best detectors a profile names: (layer, neuron, average precision).
+# How many of a language's best detectors a profile names: (layer, neuron, score).
 _LISTED = 20
+# Of each language's lines, at most so many, learning is stopped and strength chosen by.
+_HELD_SHARE, _HELD_MOST = 0.1, 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -34,7 +43,7 @@ class Made:
     Attributes:
         profiles: one a language.
         activations: see `Activations`.
-        scores: float32 [languages, layers, neurons], average precision; the languages are
+        scores: float32 [languages, layers, neurons], by the recipe's score; the languages are
             those of the activations.
         seconds: by stage.
     """
@@ -54,6 +63,10 @@ def make_profiles(
     *,
     suppress: Collection[str] | None = None,
     down_projection: str | None = None,
+    backend: Backend | None = None,
+    memory_limit: int = MEMORY_LIMIT,
+    folder: Path | None = None,
+    finished: Callable[[Profile], object] = lambda _profile: None,
 ) -> Made:
     """Profiles of `languages`; all of the corpus's languages serve as contrast.
 
@@ -65,9 +78,13 @@ def make_profiles(
         stage: shows progress.
         suppress: those of `languages` that also get a suppress edit; all of them if None.
         down_projection: see `find_ffns`.
+        backend: runs the model over the corpus instead of `loaded`.
+        memory_limit: bytes of responses above which they go to a temporary file.
+        folder: where learning keeps its checkpoints; none are kept if None.
+        finished: called with each profile as soon as it is made.
 
     Raises:
-        CorpusError, ModelError: see `record`.
+        CorpusError, ModelError: see `record` and `learn`.
     """
     seconds: dict[str, float] = {}
 
@@ -78,82 +95,76 @@ def make_profiles(
             yield show
         seconds[name] = round(time.monotonic() - begun, 2)
 
+    train, held = split(corpus, _HELD_SHARE, random.Random(recipe.seed), most=_HELD_MOST)
     with timed("activations", "reading the corpus") as show:
-        activations = record(loaded, corpus, down_projection=down_projection, progress=show)
-    count, layers, width = activations.means.shape
-    with timed("scores", "scoring neurons"):
-        flat = activations.means.reshape(count, layers * width)
-        scores = average_precision(flat, activations.labels, len(activations.languages))
-    denied = languages if suppress is None else suppress
-    jobs: list[tuple[str, Role]] = []
-    for language in languages:
-        jobs.append((language, "target"))
-        if language in denied:
-            jobs.append((language, "suppress"))
-    with timed("edits", f"making edits ({recipe.method})") as show:
-        edits: dict[str, dict[str, Edit]] = {language: {} for language in languages}
-        learning: dict[str, dict[str, Any]] = {language: {} for language in languages}
-        for done, (language, role) in enumerate(jobs):
-            if recipe.method == "learned":
-                learned = learn_offsets(
-                    loaded.model,
-                    loaded.tokenizer,
-                    corpus.texts,
-                    language,
-                    role=role,
-                    options=Options(steps=recipe.steps),
-                    progress=_steps(show, done, len(jobs)),
-                    down_projection=down_projection,
-                )
-                edits[language][role] = learned.edit
-                learning[language][role] = asdict(learned.report)
-            else:
-                index = activations.languages.index(language)
-                edits[language][role] = _edit(recipe, role, activations, scores, index)
-                show(done + 1, len(jobs))
-    profiles = [
-        Profile(
-            language=language,
-            model=loaded.identity,
-            target=edits[language]["target"],
-            suppress=edits[language].get("suppress"),
-            provenance={
-                **_provenance(recipe, corpus, activations, scores, language),
-                "learning": learning[language],
-            },
+        activations = (
+            record(
+                loaded,
+                corpus,
+                down_projection=down_projection,
+                memory_limit=memory_limit,
+                progress=show,
+            )
+            if backend is None
+            else record_through(
+                backend, loaded.tokenizer, corpus, memory_limit=memory_limit, progress=show
+            )
         )
-        for language in languages
-    ]
-    return Made(
-        profiles=profiles,
-        activations=activations,
-        scores=scores.reshape(-1, layers, width),
-        seconds=seconds,
+    with timed("scores", f"scoring neurons ({recipe.score})"):
+        scores = score_neurons(
+            recipe.score,
+            activations,
+            lambda language, scale: attribute(
+                loaded, train.texts, language, scale, down_projection=down_projection
+            ),
+        )
+    teach = Procedure(
+        loaded=loaded,
+        train=train.texts,
+        held=held.texts,
+        recipe=recipe,
+        folder=folder,
+        down_projection=down_projection,
     )
+    denied = languages if suppress is None else suppress
+    profiles: list[Profile] = []
+    with timed("edits", f"making edits ({recipe.method})") as show:
+        jobs = len(languages) + sum(language in denied for language in languages)
+        done = 0
+        for language in languages:
+            edits: dict[str, Edit] = {}
+            accounts: dict[str, Any] = {}
+            roles: list[Role] = ["target", "suppress"] if language in denied else ["target"]
+            for role in roles:
+                if recipe.learns:
+                    learned = teach(language, role, _part(show, done, jobs))
+                    edits[role], accounts[role] = learned.edit, learned.account
+                else:
+                    index = activations.languages.index(language)
+                    edit = closed_edit(recipe, role, activations, scores, index)
+                    edits |= {role: edit} if edit else {}
+                done += 1
+                show(done, jobs)
+            if not edits:
+                raise CorpusError(
+                    f"{recipe.change!r} only suppresses, and {language} is not to be suppressed"
+                )
+            provenance = _provenance(recipe, corpus, activations, scores, language)
+            profile = Profile(
+                language=language,
+                model=loaded.identity,
+                target=edits.get("target"),
+                suppress=edits.get("suppress"),
+                provenance={**provenance, "learning": accounts},
+            )
+            finished(profile)
+            profiles.append(profile)
+    return Made(profiles=profiles, activations=activations, scores=scores, seconds=seconds)
 
 
-def _steps(show: Callable[[int, int], None], done: int, of: int) -> Progress:
-    """Progress of one learned edit as a part of all of them."""
-
-    def progress(step: int, steps: int, _loss: float, _held: float) -> None:
-        show(done * steps + step, of * steps)
-
-    return progress
-
-
-def _edit(recipe: Recipe, role: Role, activations: Activations, scores: Floats, index: int) -> Edit:
-    mine = activations.labels == index
-    neurons = offsets = None
-    if recipe.neurons_of(role):
-        count = recipe.neurons_of(role)
-        if role == "target":
-            neurons = set_to_median(activations.means, select_extremes(scores[index], count), mine)
-        else:
-            neurons = set_to_median(activations.means, select_best(scores[index], count), ~mine)
-    if gain := recipe.gain_of(role):
-        layers = range(activations.means.shape[1])
-        offsets = mean_difference(activations.output_mean, index, layers, gain)
-    return Edit(neurons=neurons, offsets=offsets)
+def _part(show: Callable[[int, int], None], done: int, jobs: int) -> Callable[[float], None]:
+    """Progress of one learned edit as a part of all of them, in thousandths."""
+    return lambda share: show(round(1000 * (done + share)), 1000 * jobs)
 
 
 def _provenance(
@@ -161,6 +172,7 @@ def _provenance(
 ) -> dict[str, Any]:
     index = activations.languages.index(language)
     width = activations.means.shape[2]
+    mine = scores[index].reshape(-1)
     return {
         "method": recipe.method,
         "parameters": asdict(recipe),
@@ -173,8 +185,8 @@ def _provenance(
             "tokens": int(activations.tokens[index]),
         },
         "language_neurons": [
-            [int(flat) // width, int(flat) % width, round(float(scores[index, flat]), 4)]
-            for flat in np.argsort(-scores[index], kind="stable")[:_LISTED]
+            [int(flat) // width, int(flat) % width, round(float(mine[flat]), 4)]
+            for flat in np.argsort(-mine, kind="stable")[:_LISTED]
         ],
         "versions": versions(),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -68,6 +68,15 @@ class Edit:
     def __post_init__(self) -> None:
         if not self.neurons and not self.offsets:
             raise ProfileError("an edit must change at least one neuron or one layer's output")
+
+    def times(self, factor: float) -> Edit:
+        """The edit that does at strength 1 what this one does at strength `factor`."""
+        by = np.float32(factor)
+        neurons, offsets = self.neurons, self.offsets
+        return Edit(
+            neurons=neurons and replace(neurons, add=neurons.add * by, scale=neurons.scale * by),
+            offsets=offsets and replace(offsets, value=offsets.value * by),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Method = Literal["learned", "offset", "ap-median", "both"]
+from profiles.finding.score import Score
+
+Method = Literal["learned", "neurons", "scored", "offset"]
+Change = Literal["set", "add", "scale", "ablate"]
 METHODS: tuple[str, ...] = get_args(Method)
+CHANGES: tuple[str, ...] = get_args(Change)
+LEARNED: tuple[Method, ...] = ("learned", "neurons")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,31 +19,45 @@ class Recipe:
     """How `langsteer profile` makes an edit. The defaults are the recommended point.
 
     Attributes:
-        method: "learned" learns an offset on the FFN outputs by gradient descent (see
-            `learn_offsets`), half a minute a language for a small model on a CPU; "offset" takes
-            the mean difference of the FFN outputs between the language and the others;
-            "ap-median" sets the neurons of extreme average precision to their median (Kojima
-            et al. 2024); "both" does the last two together.
-        neurons: how many neurons "ap-median" edits.
-        gain: factor on the mean difference towards the language.
-        suppress_gain: factor on the mean difference away from it.
-        steps: of "learned", for each language and role.
+        method: "learned" learns an offset on the FFN outputs by gradient descent (see `learn`);
+            "neurons" decomposes that offset over the FFNs' value vectors (see `decompose`) and
+            goes on learning the chosen neurons' additions. Both suppress by learned factors on
+            neurons: a neuron of the language that is silent stays so, and other languages keep
+            what they have. "scored" changes the neurons with
+            the best scores in closed form; "offset" takes the mean difference of the FFN outputs
+            between the language and the others.
+        budget: share of all FFN neurons that "neurons" edits.
+        suppress_budget: share that learned suppression edits.
+        steps: of learning, for each language and role; "neurons" spends as many again.
+        seconds: at most so long for each, or None.
+        calibrate: choose the strength of learned edits on held-out text.
+        score: what ranks neurons: for "scored", and in the account of every profile.
+        change: what "scored" does to its neurons. "set" fixes them at their median (with the score
+            "ap" the recipe of Kojima et al. 2024), "add" adds their mean difference, "scale"
+            multiplies by `factor` or, to suppress, divides; "ablate" sets them to zero and only
+            suppresses (with "lape" that of Tang et al. 2024).
+        neurons: how many "scored" changes.
+        factor: of "scale".
+        gain: of "offset", on the mean difference towards the language.
+        suppress_gain: the same away from it.
+        seed: of everything drawn.
     """
 
     method: Method = "learned"
+    budget: float = 0.01
+    suppress_budget: float = 0.05
+    steps: int = 50
+    seconds: float | None = None
+    calibrate: bool = True
+    score: Score = "ap"
+    change: Change = "set"
     neurons: int = 100
+    factor: float = 2.0
     gain: float = 0.4
     suppress_gain: float = 0.2
-    steps: int = 25
+    seed: int = 0
 
-    def neurons_of(self, role: str) -> int:
-        """How many neurons the role's edit sets; suppression only needs the best detectors."""
-        if self.method in ("offset", "learned"):
-            return 0
-        return self.neurons if role == "target" else max(1, self.neurons // 2)
-
-    def gain_of(self, role: str) -> float:
-        """Factor of the role's offset, 0 for none."""
-        if self.method in ("ap-median", "learned"):
-            return 0.0
-        return self.gain if role == "target" else -self.suppress_gain
+    @property
+    def learns(self) -> bool:
+        """Whether edits are learned rather than computed."""
+        return self.method in LEARNED

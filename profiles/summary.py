@@ -38,7 +38,7 @@ def summarize(made: Made, corpus: Corpus, files: Mapping[str, Path]) -> dict[str
             "sentences": int((made.activations.labels == i).sum()),
             "tokens": int(made.activations.tokens[i]),
             "dropped_sentences": int(made.activations.dropped[i]),
-            "average_precision": _quantiles(made.scores[i]),
+            "scores": _quantiles(made.scores[i]),
             "top_neurons_per_layer": np.bincount(
                 top[language] // made.scores.shape[2], minlength=made.scores.shape[1]
             ).tolist(),
@@ -48,17 +48,28 @@ def summarize(made: Made, corpus: Corpus, files: Mapping[str, Path]) -> dict[str
                 "file": str(files[language]),
                 "version": profile.version,
                 "edits": {role: edited(profile, role) for role in profile.edits()},
+                "recommended": recommended(profile),
             }
         rows.append(row)
     return {
         "model": made.profiles[0].model.name,
         "corpus": {"source": corpus.source, "sha256": corpus.digest},
+        "score": made.profiles[0].provenance["parameters"]["score"],
         "warnings": list(corpus.warnings),
         "languages": rows,
         "overlap": overlap(list(languages), [top[language] for language in languages]),
         "top_share": _TOP,
         "seconds": dict(made.seconds),
     }
+
+
+def recommended(profile: Profile) -> dict[str, Any]:
+    """By role, the calibrated point strength 1.0 stands for; empty where none was calibrated."""
+    out = {}
+    for role, account in profile.provenance.get("learning", {}).items():
+        if found := account.get("calibration"):
+            out[role] = found["points"][found["recommended"]]
+    return out
 
 
 def overlap(

@@ -33,7 +33,11 @@ def serve(
     context: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Folder, hub id, or `demo`.")],
     profiles: Annotated[
-        Path, typer.Option(help="Folder of profile files of MODEL.", file_okay=False, exists=True)
+        Path,
+        typer.Option(
+            help="Folder of profile files of MODEL; `ready` for the demo model's own.",
+            file_okay=False,
+        ),
     ],
     column_headroom: Annotated[
         int,

@@ -12,6 +12,7 @@ from profiles.errors import ProfileError
 from profiles.models.demo_model import NAME as DEMO
 from profiles.models.fingerprint import fingerprint
 from profiles.models.resolve import resolve_model
+from profiles.ready.folder import profile_folder
 from server import options
 from server.scan import scan
 from server.settings import PREFIX, Settings
@@ -33,7 +34,7 @@ def launch(
 
     Args:
         model: MODEL of the command line.
-        profiles: folder of profile files, every one of which must be good.
+        profiles: folder of profile files, every one of which must be good; or "ready".
         headroom: spare edited columns a layer.
         max_strength: largest strength a request may ask for.
         rest: options for `vllm serve`, untouched.
@@ -47,6 +48,9 @@ def launch(
             f"MODEL comes first, found {model}: langsteer serve MODEL --profiles DIR [options]"
         )
     folder = resolve_model(model)
+    profiles = profile_folder(profiles)
+    if not profiles.is_dir():
+        raise ProfileError(f"there is no folder {profiles}; make it with `langsteer profile`")
     found = scan(profiles, fingerprint(folder, model))
     if found.refused:
         listing = "\n  ".join(refusal.reason for refusal in found.refused)

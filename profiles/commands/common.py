@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,14 +51,25 @@ def tags(languages: str | None) -> list[str]:
     return [*dict.fromkeys(tags)]
 
 
-def load(model: str, precision: str, quiet: bool) -> LoadedModel:
+def within(
+    wanted: list[str], known: Collection[str], error: type[LangsteerError], lacks: str
+) -> list[str]:
+    """`wanted`, if all of it is known; an error that begins with `lacks` otherwise."""
+    if missing := [tag for tag in wanted if tag not in known]:
+        raise error(f"{lacks} {', '.join(missing)}; there is {', '.join(known)}")
+    return wanted
+
+
+def load(model: str, precision: str, quiet: bool, *, weights: bool = True) -> LoadedModel:
     choice("--precision", precision, ("auto", "bf16", "fp32"))
+    from profiles.models.memory import keep_freed_memory
     from profiles.models.model import load_model
     from profiles.models.resolve import resolve_model
 
+    keep_freed_memory()
     folder = resolve_model(model, (lambda _line: None) if quiet else None)
     with stages(quiet)(f"loading {model}"):
-        return load_model(folder, model, precision)  # type: ignore[arg-type]
+        return load_model(folder, model, precision, weights=weights)  # type: ignore[arg-type]
 
 
 def stages(quiet: bool) -> Stage:

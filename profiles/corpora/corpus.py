@@ -1,20 +1,20 @@
-"""Text per language: from a folder, JSONL, a Hugging Face dataset, or the starter corpus."""
+"""Text per language: what a profile is made from."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from profiles.corpora.check import FEWEST, check
+from profiles.corpora.dataset import read_dataset
+from profiles.corpora.files import data_files, read_folder, read_jsonl, text_files
+from profiles.corpora.gather import Gather, tag_of
 from profiles.errors import CorpusError
-from profiles.language import check_tag
 
 STARTER = Path(__file__).with_name("starter")
-FEWEST, FEW = 20, 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +24,22 @@ class Corpus:
     Attributes:
         source: where it came from, as the user named it.
         texts: sentences by BCP 47 tag; each unique within its language.
+        numbers: by tag, the line each sentence stood in. In a parallel corpus sentences of one
+            number are translations of each other, wherever lines were dropped; elsewhere numbers
+            mean nothing and do no harm. Missing: the sentences' positions.
+        repeats: line → the earlier lines that it repeats in some language.
         warnings: what is odd but usable, for the user.
     """
 
     source: str
     texts: Mapping[str, Sequence[str]]
+    numbers: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    repeats: Mapping[int, frozenset[int]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def numbers_of(self, language: str) -> Sequence[int]:
+        """The line of each of the language's sentences, ascending."""
+        return self.numbers.get(language) or range(len(self.texts[language]))
 
     @cached_property
     def digest(self) -> str:
@@ -42,142 +52,60 @@ class Corpus:
         return digest.hexdigest()
 
 
-def read_corpus(source: str = "starter", languages: Sequence[str] | None = None) -> Corpus:
+def read_corpus(
+    source: str = "starter",
+    languages: Sequence[str] | None = None,
+    *,
+    limit: int | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Corpus:
     """Read and check a corpus.
 
+    Everything is read line by line and only until the languages have enough: memory goes with
+    what is kept. Sentences are brought to Unicode's NFC, runs of white space to single blanks; of
+    those that then differ in case only, the first is kept.
+
     Args:
-        source: "starter"; a folder of <language>.txt, one sentence a line; a .jsonl file of
-            {"language" or "lang": tag, "text": sentence}; or the id of a Hugging Face dataset
-            with such columns ("id" or "id:split").
+        source: "starter"; a folder of <language>.txt or <language>/**/*.txt, one sentence a line,
+            also as .txt.gz; a .jsonl or .jsonl.gz file of {"language" or "lang": tag, "text":
+            sentence}; or a Hugging Face dataset with such columns, see `read_dataset`.
         languages: keep these only; all by default.
+        limit: at most so many sentences a language, the first ones. With `languages`, reading
+            ends as soon as all of them have as many.
+        columns: the column of each language's text, by tag, for JSON lines and datasets that
+            have a row of translations, e.g. {"de": "sentence_deu_Latn"}.
 
     Raises:
         CorpusError: missing, unreadable, or unusable; says which file or language, and why.
     """
-    path = Path(source).expanduser()
-    if source == "starter":
-        found = _folder(STARTER)
+    if limit is not None and limit < FEWEST:
+        raise CorpusError(f"a limit of {limit} sentences is below the {FEWEST} a language needs")
+    if columns is not None:
+        columns = {tag_of(tag, "columns"): column for tag, column in columns.items()}
+        languages = [*columns] if languages is None else languages
+    wanted = None if languages is None else [tag_of(tag, "languages") for tag in languages]
+    gather = Gather(wanted, limit)
+    _read(source, gather, columns)
+    texts = gather.texts(source)
+    warnings = check(source, texts)
+    return Corpus(
+        source=source,
+        texts=texts,
+        numbers=gather.numbers(),
+        repeats=gather.repeats(),
+        warnings=(*gather.warnings(), *warnings),
+    )
+
+
+def _read(source: str, gather: Gather, columns: Mapping[str, str] | None) -> None:
+    path = STARTER if source == "starter" else Path(source).expanduser()
+    if path.is_dir() and data_files(path) and not text_files(path):
+        read_dataset(str(path), gather, columns)
     elif path.is_dir():
-        found = _folder(path)
+        read_folder(path, gather)
     elif path.is_file():
-        found = _jsonl(path)
-    elif source.startswith((".", "/", "~")) or source.endswith((".jsonl", ".txt")):
+        read_jsonl(path, gather, columns)
+    elif source.startswith((".", "/", "~")) or source.endswith((".jsonl", ".gz", ".txt")):
         raise CorpusError(f"no corpus at {source}")
     else:
-        found = _dataset(source)
-    return _checked(source, found, languages)
-
-
-def _folder(folder: Path) -> dict[str, list[str]]:
-    files = sorted(folder.glob("*.txt"))
-    if not files:
-        raise CorpusError(f"{folder} holds no <language>.txt files")
-    return {_tag(file.stem, str(file)): _read(file).splitlines() for file in files}
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{file} is not UTF-8 (byte {error.start}); convert it, e.g. with iconv -t utf-8"
-        ) from error
-    except OSError as error:
-        raise CorpusError(f"cannot read {file}: {error.strerror or error}") from error
-
-
-def _tag(tag: str, where: str) -> str:
-    try:
-        return check_tag(tag)
-    except CorpusError as error:
-        raise CorpusError(f"{where}: {error}") from None
-
-
-def _jsonl(file: Path) -> dict[str, list[str]]:
-    rows = []
-    for number, line in enumerate(_read(file).splitlines(), 1):
-        if line.strip():
-            try:
-                rows.append((f"{file}:{number}", json.loads(line)))
-            except ValueError as error:
-                raise CorpusError(f"{file}:{number} is not JSON: {error}") from error
-    return _rows(rows)
-
-
-def _rows(rows: Iterable[tuple[str, Any]]) -> dict[str, list[str]]:
-    texts: dict[str, list[str]] = {}
-    for where, row in rows:
-        tag = row.get("language", row.get("lang")) if isinstance(row, Mapping) else None
-        text = row.get("text") if isinstance(row, Mapping) else None
-        if not isinstance(tag, str) or not isinstance(text, str):
-            raise CorpusError(f'{where}: expected {{"language": "<tag>", "text": "<sentence>"}}')
-        texts.setdefault(_tag(tag, where), []).append(text)
-    return texts
-
-
-def _dataset(source: str) -> dict[str, list[str]]:
-    name, _, split = source.partition(":")
-    try:
-        from datasets import load_dataset
-    except ImportError as error:
-        raise CorpusError(
-            f"{source!r} is no folder or file, so it would be a Hugging Face dataset, which needs "
-            "the datasets package: run pip install datasets"
-        ) from error
-    try:
-        rows = load_dataset(name, split=split or "train")
-        return _rows((f"{source}[{i}]", row) for i, row in enumerate(rows))
-    except CorpusError:
-        raise
-    except Exception as error:  # datasets raises what its many back ends raise
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise CorpusError(f"cannot load the dataset {source!r}: {line}") from error
-
-
-def _checked(source: str, found: dict[str, list[str]], languages: Sequence[str] | None) -> Corpus:
-    if languages is not None:
-        wanted = list(dict.fromkeys(_tag(language, "languages") for language in languages))
-        if missing := [language for language in wanted if language not in found]:
-            raise CorpusError(
-                f"{source} has no text in {', '.join(missing)}; it has {', '.join(sorted(found))}"
-            )
-        found = {language: found[language] for language in wanted}
-    if len(found) < 2:
-        raise CorpusError(
-            f"{source} has text in {', '.join(found) or 'no language'} only; telling languages "
-            "apart takes at least two"
-        )
-    warnings: list[str] = []
-    texts: dict[str, tuple[str, ...]] = {}
-    for language, lines in found.items():
-        sentences = [" ".join(line.split()) for line in lines]
-        sentences = [sentence for sentence in sentences if sentence]
-        unique = tuple(dict.fromkeys(sentences))
-        if len(unique) < FEWEST:
-            raise CorpusError(
-                f"{source}: {language} has {len(unique)} different sentences, at least {FEWEST} "
-                f"are needed ({FEW} or more are better)"
-            )
-        if len(unique) < len(sentences):
-            warnings.append(
-                f"{language}: {len(sentences) - len(unique)} repeated sentences dropped"
-            )
-        if len(unique) < FEW:
-            warnings.append(f"{language}: only {len(unique)} sentences; {FEW} or more are better")
-        texts[language] = unique
-    _compare(source, texts, warnings)
-    return Corpus(source=source, texts=texts, warnings=tuple(warnings))
-
-
-def _compare(source: str, texts: Mapping[str, Sequence[str]], warnings: list[str]) -> None:
-    """Sentences that two languages share blur both; a copied file makes them one."""
-    names = sorted(texts)
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            shared = len(set(texts[first]) & set(texts[second]))
-            if 2 * shared > min(len(texts[first]), len(texts[second])):
-                raise CorpusError(
-                    f"{source}: {first} and {second} share {shared} sentences; is one a copy?"
-                )
-            if shared:
-                warnings.append(f"{first} and {second} share {shared} sentences")
+        read_dataset(source, gather, columns)

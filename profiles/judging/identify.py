@@ -39,21 +39,43 @@ def identify(text: str, among: Sequence[str] | None = None) -> Identification:
         among: tags py3langid chooses from; all it knows by default. eldc always sees all, so
             that a language nobody asked about is not mistaken for one of these.
     """
-    letters = sum(c.isalpha() for c in text)
-    ideographs = sum(ord(c) > 0x2E80 and c.isalpha() for c in text)
-    if letters < _FEWEST_LETTERS and ideographs < _FEWEST_IDEOGRAPHS:
+    if not _is_enough(text):
         return Identification(UNKNOWN, 0.0)
     first = _eldc().detect_details(text)
-    odds = dict(_py3langid(tuple(sorted({*map(primary, among)})) if among else ()).rank(text))
+    odds = _odds(text, among)
     second = max(odds, key=lambda language: odds[language])
     if first.language != UNKNOWN and (first.reliable or first.language == second):
         return Identification(first.language, float(odds.get(first.language, 0.0)))
     return Identification(UNKNOWN, 0.0)
 
 
+def cross_check(text: str, among: Sequence[str] | None = None) -> Identification:
+    """What py3langid alone makes of `text`, knowing nothing of eldc's opinion.
+
+    Args:
+        text: any text; too short ones are not judged, as in `identify`.
+        among: tags it chooses from; all it knows by default.
+    """
+    if not _is_enough(text):
+        return Identification(UNKNOWN, 0.0)
+    odds = _odds(text, among)
+    best = max(odds, key=lambda language: odds[language])
+    return Identification(best, float(odds[best]))
+
+
 def primary(tag: str) -> str:
     """The language of a tag: identifiers know no regions and scripts."""
     return tag.partition("-")[0].lower()
+
+
+def _is_enough(text: str) -> bool:
+    letters = sum(c.isalpha() for c in text)
+    ideographs = sum(ord(c) > 0x2E80 and c.isalpha() for c in text)
+    return letters >= _FEWEST_LETTERS or ideographs >= _FEWEST_IDEOGRAPHS
+
+
+def _odds(text: str, among: Sequence[str] | None) -> dict[str, float]:
+    return dict(_py3langid(tuple(sorted({*map(primary, among)})) if among else ()).rank(text))
 
 
 @lru_cache(maxsize=1)

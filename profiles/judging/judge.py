@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
-from profiles.judging.identify import UNKNOWN, identify, primary
+from profiles.judging.identify import UNKNOWN, cross_check, identify, primary
+from profiles.judging.likelihood import bits_of
 from profiles.judging.repetition import is_repetitive
 from profiles.models.model import LoadedModel
-
-_ROWS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,16 +19,19 @@ class Verdict:
         text: the output.
         language: identified tag, "und" where it can't be told.
         probability: of that language.
+        second: what the second identifier alone says, see `cross_check`.
         repetitive: over half of its 8-character grams are repeats.
-        bits: its negative log2-likelihood after BOS under the unedited model.
+        bits: its negative log2-likelihood after BOS under the unedited model; None where there
+            is no model at hand.
         bytes: its length in UTF-8.
     """
 
     text: str
     language: str
     probability: float
+    second: str = UNKNOWN
     repetitive: bool
-    bits: float
+    bits: float | None
     bytes: int
 
     def success(self, target: str) -> bool:
@@ -50,33 +49,26 @@ def judge(
         outputs: token ids, without special tokens.
         among: the languages at hand, see `identify`.
     """
-    bits = [b for i in range(0, len(outputs), _ROWS) for b in _bits(loaded, outputs[i : i + _ROWS])]
+    texts = [loaded.tokenizer.decode(ids, skip_special_tokens=True) for ids in outputs]
+    return judge_texts(texts, bits_of(loaded, outputs), among)
+
+
+def judge_texts(
+    texts: Sequence[str], bits: Sequence[float | None], among: Sequence[str] | None = None
+) -> list[Verdict]:
+    """Judge texts whose bits are known, or are not to be had (None)."""
     verdicts = []
-    for ids, cost in zip(outputs, bits, strict=True):
-        text = loaded.tokenizer.decode(ids, skip_special_tokens=True)
-        language, probability = identify(text, among) if text.strip() else (UNKNOWN, 0.0)
+    for text, cost in zip(texts, bits, strict=True):
+        language, probability = identify(text, among)
         verdicts.append(
             Verdict(
                 text=text,
                 language=language,
                 probability=probability,
+                second=cross_check(text, among).language,
                 repetitive=is_repetitive(text),
                 bits=cost,
                 bytes=len(text.encode()),
             )
         )
     return verdicts
-
-
-def _bits(loaded: LoadedModel, outputs: Sequence[Sequence[int]]) -> list[float]:
-    tokenizer = loaded.tokenizer
-    first = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    width = max(1 + len(ids) for ids in outputs)
-    # Padded on the right: causal attention then needs no mask.
-    ids = torch.tensor([[first, *o] + [0] * (width - 1 - len(o)) for o in outputs])
-    ids = ids.to(loaded.device)
-    with torch.inference_mode():
-        logits = loaded.model(input_ids=ids, use_cache=False).logits[:, :-1].float()
-        chosen = logits.gather(-1, ids[:, 1:, None])[..., 0]
-        costs = (logits.logsumexp(-1) - chosen) / math.log(2)
-    return [float(costs[row, : len(o)].sum()) for row, o in enumerate(outputs)]

@@ -1,63 +1,37 @@
-"""Learn offsets on the FFNs' outputs that make a frozen model write, or not write, a language.
+"""Learn an edit of the FFNs that makes a frozen model write, or not write, a language.
 
 Text of the language after foreign contexts (see prefixes) is made likelier by gradient descent on
-one vector per layer, added to the FFN's output. Nothing of the model changes.
+a few numbers that are added to the FFNs. Nothing of the model changes.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from profiles.errors import CorpusError
-from profiles.learning.prefixes import Corpus, Role, sample
+from profiles.learning.checkpoint import Checkpoint, State
+from profiles.learning.learnable import Learnable
+from profiles.learning.options import Options
+from profiles.learning.prefixes import Lines, Role, sample
 from profiles.learning.targets import Batch, Encoder, TextLoss, batches
-from profiles.models.architecture import find_ffns
-from profiles.profile import Edit, OffsetEdit
-from profiles.recipe import Recipe
+from profiles.models.chat import chat_turn
+from profiles.profile import Edit
 
 EXAM = 32  # examples the held-out loss is measured on
+_POOL = 8  # batches drawn together and sorted by length, so that they pad little
+# Pruning lasts from the first to the second share of the budget; the rest is for settling.
+_PRUNING = (0.2, 0.7)
 # (step, of how many, training loss, held-out loss), losses in nats per token.
 Progress = Callable[[int, int, float, float], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How to learn. The defaults take about half a minute on two free cores for a 270M model.
-
-    Attributes:
-        steps: optimizer steps.
-        seconds: wall-clock budget, or None; learning ends at whichever comes first, and the rate
-            falls to zero towards it.
-        batch: examples a step.
-        rate: Adam's step size, in units of the root mean square of the layer's FFN output.
-        context, length: at most so many tokens of context and of text.
-        early: so many first tokens of a text are learned as they are; the later ones as what the
-            unedited model would say there. As many as `length`: all as they are.
-        negatives: tokens sampled besides those of the corpus; 0 for the whole vocabulary.
-        every: steps between two looks at the held-out loss.
-        patience: stop after so many looks without improvement.
-        gain: factor baked into the result, so that strength 1.0 is the recommended one.
-    """
-
-    steps: int = Recipe.steps
-    seconds: float | None = None
-    batch: int = 16
-    rate: float = 0.01
-    context: int = 40
-    length: int = 24
-    early: int = 4
-    negatives: int = 4096
-    every: int = 10
-    patience: int = 3
-    gain: float = 0.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,212 +40,241 @@ class Report:
 
     Attributes:
         steps, seconds: spent.
-        best_step: the step the offsets are of.
+        best_step: the step the edit is of.
         curve: (step, training loss, held-out loss), nats per token of target text.
-        norms: per layer, root mean square of the offset over that of the FFN's output.
     """
 
     steps: int
     seconds: float
     best_step: int
     curve: tuple[tuple[int, float, float], ...]
-    norms: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LearnedOffset:
-    """A learned edit and how it was learned."""
+class Learned:
+    """A learned edit and how it was learned.
+
+    Attributes:
+        edit, report: the two.
+        sizes: float32 [layers], root mean square of each layer's FFN output.
+    """
 
     edit: Edit
     report: Report
+    sizes: Tensor
 
 
-def learn_offsets(
+def learn(
     model: nn.Module,
     tokenizer: Any,
-    corpus: Mapping[str, Sequence[str]],
+    train: Lines,
+    held: Lines,
     language: str,
+    learnable: Learnable,
     *,
     role: Role = "target",
     options: Options | None = None,
-    init: OffsetEdit | None = None,
+    init: Edit | None = None,
+    budget: int | None = None,
     seed: int = 0,
     progress: Progress | None = None,
-    down_projection: str | None = None,
-) -> LearnedOffset:
-    """Offsets that steer `model` towards `language` (role "target") or away from it ("suppress").
+    checkpoint: Checkpoint | None = None,
+) -> Learned:
+    """An edit that steers `model` towards `language` (role "target") or away from it ("suppress").
 
     Args:
         model: a transformers decoder with its LM head; its weights are not touched.
         tokenizer: the model's.
-        corpus: lines of text by language, `language` and at least one other.
+        train: lines of text by language, `language` and at least one other.
+        held: others, of the same languages, that learning is stopped by.
+        learnable: what is learned, on this model's FFNs.
         role: "target" learns text of the language after contexts in the others; "suppress"
             learns text of the others after contexts in the language, and to go on in the others.
         options: see `Options`.
-        init: where to begin, e.g. the difference of the mean FFN outputs; zero if None.
+        init: where to begin; zero if None.
+        budget: how many neurons to keep, given up bit by bit while learning; all if None.
         seed: of the examples and the sampled vocabulary; the same seed, options without a time
-            budget and machine give the same offsets.
+            budget and machine give the same edit.
         progress: called after every step.
-        down_projection: see `find_ffns`.
+        checkpoint: where the state is kept, and looked for first.
 
     Raises:
         CorpusError: the corpus lacks the language, or any other, or has too few lines of one.
     """
     options = options or Options()
-    _check(corpus, language)
+    _check(train, language)
     rng = random.Random(seed)
-    train, held = Corpus(lines=corpus).split(0.1, 32, rng)
+    turn = chat_turn(tokenizer)
     encode = Encoder(tokenizer, context=options.context, length=options.length)
-    outside = [encode(e) for e in sample(held, language, role, EXAM, rng)]
-    with _Offsets(model, down_projection) as offsets, _frozen(model):
-        unedited = offsets.off if options.early < options.length else None
-        known = encode.vocabulary(corpus)
-        loss = TextLoss(model, known, options.negatives, seed, unedited)
+    outside = [
+        encode(e, rng, options.decode_share) for e in sample(held, language, role, EXAM, rng, turn)
+    ]
+    with learnable, _frozen(model):
+        unedited = learnable.off if options.early < options.length else None
+        loss = TextLoss(model, encode.vocabulary(train), options.negatives, seed, unedited)
         exam = batches(outside, options.batch, encode, options.early)
-        offsets.measure(lambda: loss(exam[0]))
-        offsets.start(init)
-        stream = _stream(train, language, role, encode, options, rng)
-        return _descend(offsets, loss, stream, exam, options, progress)
+        learnable.measure(lambda: loss(exam[0]))
+        if init is not None:
+            learnable.start(init)
+
+        @lru_cache(maxsize=1)
+        def pool(number: int) -> list[Batch]:
+            # A function of the number alone, so that learning can go on after an interruption.
+            own = random.Random(f"{seed} {number}")
+            examples = sample(train, language, role, _POOL * options.batch, own, turn)
+            encoded = [encode(e, own, options.decode_share) for e in examples]
+            ready = batches(encoded, options.batch, encode, options.early)
+            own.shuffle(ready)
+            return ready
+
+        def batch(step: int) -> Batch:
+            return pool(step // _POOL)[step % _POOL]
+
+        job = _Job(learnable, loss, batch, exam, options, budget)
+        return job.run(checkpoint, progress)
 
 
-def _descend(
-    offsets: _Offsets,
-    loss: TextLoss,
-    stream: Iterator[Batch],
-    exam: Sequence[Batch],
-    options: Options,
-    progress: Progress | None,
-) -> LearnedOffset:
-    begun = time.monotonic()
-    optimizer = torch.optim.Adam([offsets.units_LH], betas=(0.9, 0.95))
-    held = _evaluate(loss, exam)
-    curve = [(0, held, held)]
-    best, best_step, best_loss = offsets.units_LH.detach().clone(), 0, held
-    step, spent = 0, 0.0
-    while spent < 1 and curve[-1][0] - best_step < options.patience * options.every:
-        for group in optimizer.param_groups:
-            group["lr"] = options.rate * _schedule(step, spent)
-        batch = next(stream)
-        optimizer.zero_grad()
-        value = loss(batch)
-        torch.autograd.backward(value)
-        optimizer.step()
-        step += 1
-        spent = _spent(step, begun, options)
-        if spent >= 1 or step % options.every == 0:
-            held = _evaluate(loss, exam)
-            curve.append((step, float(value.detach()), held))
-            if held < best_loss:
-                best.copy_(offsets.units_LH.detach())
-                best_step, best_loss = step, held
-        if progress:
-            progress(step, options.steps, float(value.detach()), held)
-    if not best.any():  # no step helped, and learning did not begin from an edit either
-        raise CorpusError(
-            f"learning did not lower the held-out loss in {step} steps; give it more, or more text"
+class _Job:
+    def __init__(
+        self,
+        learnable: Learnable,
+        loss: TextLoss,
+        batch: Callable[[int], Batch],
+        exam: Sequence[Batch],
+        options: Options,
+        budget: int | None,
+    ) -> None:
+        self._learnable, self._loss, self._batch = learnable, loss, batch
+        self._exam, self._options, self._budget = exam, options, budget
+        self._whole = learnable.count()
+        self._optimizer = torch.optim.Adam(
+            [{"params": [p]} for p in learnable.parameters()], betas=(0.9, 0.95)
         )
-    report = Report(
-        steps=step,
-        seconds=time.monotonic() - begun,
-        best_step=best_step,
-        curve=tuple(curve),
-        norms=tuple((options.gain * best).square().mean(-1).sqrt().tolist()),
-    )
-    return LearnedOffset(edit=offsets.edit(options.gain * best), report=report)
 
+    def run(self, checkpoint: Checkpoint | None, progress: Progress | None) -> Learned:
+        state = (checkpoint and checkpoint.load()) or None
+        state = self._fresh() if state is None else self._resumed(state)
+        begun = time.monotonic() - state.seconds
+        spent = self._spent(state)
+        while spent < 1 and state.curve[-1][0] - state.best_step < self._patience:
+            value = self._step(state.step, spent)
+            state.step += 1
+            state.seconds = time.monotonic() - begun
+            spent = self._spent(state)
+            self._prune(spent)
+            if spent >= 1 or state.step % self._options.every == 0:
+                self._look(state, value)
+                if checkpoint:
+                    self._keep(state, checkpoint)
+            if progress:
+                progress(state.step, self._options.steps, value, state.curve[-1][2])
+        if not any(bool(best.any()) for best in state.best):
+            # No step helped, and learning did not begin from an edit either.
+            raise CorpusError(
+                f"learning did not lower the held-out loss in {state.step} steps; give it more, "
+                "or more text"
+            )
+        report = Report(
+            steps=state.step,
+            seconds=state.seconds,
+            best_step=state.best_step,
+            curve=tuple((n, float(a), float(b)) for n, a, b in state.curve),
+        )
+        edit = self._learnable.edit(state.best)
+        return Learned(edit=edit, report=report, sizes=self._learnable.size_L)
 
-def _spent(step: int, begun: float, options: Options) -> float:
-    """Share of the budget used up, of steps or of time, whichever is further."""
-    timed = (time.monotonic() - begun) / options.seconds if options.seconds else 0.0
-    return max(step / options.steps, timed)
+    @property
+    def _patience(self) -> int:
+        return self._options.patience * self._options.every
+
+    def _fresh(self) -> State:
+        held = self._held()
+        return State(
+            step=0,
+            seconds=0.0,
+            values=(),
+            best=self._copies(),
+            best_step=0,
+            best_loss=held,
+            mask=self._learnable.mask_LI,
+            count=self._learnable.count(),
+            curve=[(0, held, held)],
+            optimizer={},
+        )
+
+    def _resumed(self, state: State) -> State:
+        with torch.no_grad():
+            for parameter, value in zip(self._learnable.parameters(), state.values, strict=True):
+                parameter.copy_(value)
+        state.best = [b.to(self._learnable.device) for b in state.best]
+        if state.mask is not None:
+            self._learnable.mask_LI = state.mask.to(self._learnable.device)
+        self._optimizer.load_state_dict(state.optimizer)
+        return state
+
+    def _keep(self, state: State, checkpoint: Checkpoint) -> None:
+        state.values = self._copies()
+        state.optimizer = self._optimizer.state_dict()
+        state.mask = self._learnable.mask_LI
+        checkpoint.save(state)
+
+    def _copies(self) -> list[Tensor]:
+        return [p.detach().clone() for p in self._learnable.parameters()]
+
+    def _step(self, step: int, spent: float) -> float:
+        options = self._options
+        factor = _schedule(step, spent)
+        rates = self._learnable.rates(options)
+        for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * factor
+        batch = self._batch(step)
+        self._learnable.begin(batch.first)
+        self._optimizer.zero_grad()
+        value = self._loss(batch, seed=step + 1)
+        torch.autograd.backward(value)
+        self._optimizer.step()
+        return float(value.detach())
+
+    def _prune(self, spent: float) -> None:
+        budget, now = self._budget, self._learnable.count()
+        first, last = _PRUNING
+        if budget is None or now <= budget or spent < first:
+            return
+        # Geometrically: every step gives up the same share, down to the budget.
+        share = min(1.0, (spent - first) / (last - first))
+        total = self._whole
+        count = round(total * (budget / total) ** share)
+        self._learnable.keep(max(budget, min(now, count)))
+
+    def _look(self, state: State, value: float) -> None:
+        held = self._held()
+        state.curve = [*state.curve, (state.step, value, held)]
+        now = self._learnable.count()
+        # What was best with more neurons than are left is no longer to be had.
+        if held < state.best_loss or now < state.count:
+            state.best, state.best_step, state.best_loss = self._copies(), state.step, held
+            state.count = now
+
+    def _held(self) -> float:
+        total = tokens = 0.0
+        with torch.no_grad():
+            for batch in self._exam:
+                self._learnable.begin(batch.first)
+                weight = float(batch.counts.sum())
+                total += weight * float(self._loss(batch, seed=0))
+                tokens += weight
+        return total / tokens
+
+    def _spent(self, state: State) -> float:
+        """Share of the budget used up, of steps or of time, whichever is further."""
+        seconds = self._options.seconds
+        timed = state.seconds / seconds if seconds else 0.0
+        return max(state.step / self._options.steps, timed)
 
 
 def _schedule(step: int, spent: float) -> float:
     """Rate factor: a warm-up of three steps, then linearly down to a twentieth."""
     return min(1.0, (step + 1) / 3) * max(0.05, 1.0 - spent)
-
-
-def _evaluate(loss: TextLoss, exam: Sequence[Batch]) -> float:
-    with torch.no_grad():
-        weights = [float(batch.counts.sum()) for batch in exam]
-        losses = [float(loss(b, seed=0)) for b in exam]
-    return sum(w * x for w, x in zip(weights, losses, strict=True)) / sum(weights)
-
-
-class _Offsets:
-    """One offset per layer, in units of the layer's FFN output, added by hooks while open."""
-
-    def __init__(self, model: nn.Module, down_projection: str | None) -> None:
-        self._ffns = find_ffns(model, down_projection)
-        device = next(model.parameters()).device
-        size = (len(self._ffns), self._ffns[0].hidden_size)
-        self.units_LH = nn.Parameter(torch.zeros(size, device=device))
-        self._scale_L = torch.ones(len(self._ffns), device=device)
-        self._hooks = ExitStack()
-        self._on = True
-
-    def __enter__(self) -> _Offsets:
-        for n, ffn in enumerate(self._ffns):
-            self._hooks.callback(ffn.output.register_forward_hook(self._adder(n)).remove)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._hooks.close()
-
-    def _adder(self, n: int) -> Callable[..., Tensor]:
-        def add(_module: nn.Module, _args: Any, h: Tensor) -> Tensor:
-            if not self._on:
-                return h
-            # As in serving: float32, then cast back.
-            return (h.float() + self._scale_L[n] * self.units_LH[n]).to(h.dtype)
-
-        return add
-
-    @contextmanager
-    def off(self) -> Iterator[None]:
-        """Within the block the model is as it was."""
-        self._on = False
-        try:
-            yield
-        finally:
-            self._on = True
-
-    def measure(self, forward: Callable[[], object]) -> None:
-        """Set each layer's unit to the median root mean square of its FFN output in `forward`."""
-        with ExitStack() as stack, torch.no_grad():
-            for n, ffn in enumerate(self._ffns):
-
-                def note(_m: nn.Module, _a: Any, h: Tensor, n: int = n) -> None:
-                    # The median ignores BOS, whose FFN outputs are hundreds of times larger.
-                    rms = h.float().square().mean(-1).sqrt().median()
-                    self._scale_L[n] = rms.clamp_min(1e-6)
-
-                stack.callback(ffn.output.register_forward_hook(note).remove)
-            forward()
-
-    def start(self, init: OffsetEdit | None) -> None:
-        if init is None:
-            return
-        with torch.no_grad():
-            for layer, value in zip(init.layer.tolist(), init.value, strict=True):
-                unit = torch.from_numpy(value.copy()).to(self.units_LH.device)
-                self.units_LH[layer] = unit / self._scale_L[layer]
-
-    def edit(self, units_LH: Tensor) -> Edit:
-        value = (units_LH * self._scale_L[:, None]).detach().float().cpu().numpy()
-        layer = torch.arange(len(value), dtype=torch.int32).numpy()
-        return Edit(offsets=OffsetEdit(layer=layer, value=value))
-
-
-def _stream(
-    corpus: Corpus, language: str, role: Role, encode: Encoder, options: Options, rng: random.Random
-) -> Iterator[Batch]:
-    """Endless batches; each pool of examples is sorted by length, so that batches pad little."""
-    while True:
-        pool = [encode(e) for e in sample(corpus, language, role, 8 * options.batch, rng)]
-        ready = batches(pool, options.batch, encode, options.early)
-        rng.shuffle(ready)
-        yield from ready
 
 
 @contextmanager
@@ -290,7 +293,7 @@ def _frozen(model: nn.Module) -> Iterator[None]:
             p.requires_grad_(True)
 
 
-def _check(corpus: Mapping[str, Sequence[str]], language: str) -> None:
+def _check(corpus: Lines, language: str) -> None:
     if language not in corpus:
         raise CorpusError(f"no text in {language!r} to learn from; the corpus has {sorted(corpus)}")
     if len(corpus) < 2:

@@ -1,19 +1,24 @@
 """What offsets learn from: a context, then text to be continued with. Pure, no model.
 
 In use a steered request can begin anywhere: from nothing, after a foreign sentence, in the middle
-of one, after foreign paragraphs. Learning sees all of these, in about the shares below.
+of one, after foreign paragraphs or a foreign user's turn. Learning sees all of these, in about the
+shares below.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["target", "suppress"]
-Kind = Literal["nothing", "sentence", "cut", "paragraph", "same"]
+# (the user's turn, system prompt or None) → the conversation up to the answer.
+Turn = Callable[[str, str | None], str]
+# Text by language.
+Lines = Mapping[str, Sequence[str]]
+Kind = Literal["nothing", "sentence", "cut", "paragraph", "turn", "same"]
 
 # Shares of the kinds of context. "cut" is the hardest to switch in and so the commonest. "same" is
 # text that goes on in its own language: for a suppressed language it keeps the others as they are.
@@ -21,9 +26,17 @@ SHARES: Mapping[Role, Mapping[Kind, float]] = {
     "target": {"nothing": 0.15, "sentence": 0.2, "cut": 0.45, "paragraph": 0.2},
     "suppress": {"nothing": 0.1, "sentence": 0.15, "cut": 0.25, "paragraph": 0.15, "same": 0.35},
 }
+# Share of "turn", a user's turn in the model's chat template, where it has one; the other kinds
+# share the rest.
+TURN_SHARE = 0.25
 # English is the language most prompts and most models' habits are in: its share of the contexts
 # of a target language, where the corpus has it.
 ENGLISH_SHARE = 0.35
+SYSTEM_PROMPTS = (
+    "You are a helpful assistant.",
+    "You are a careful assistant. Keep answers short and say so when you are not sure.",
+    "Answer the user's question from what you know.",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,56 +54,57 @@ class Example:
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Corpus:
-    """Lines by language; line n of one language may be the translation of line n of another."""
-
-    lines: Mapping[str, Sequence[str]]
-
-    def split(self, share: float, most: int, rng: random.Random) -> tuple[Corpus, Corpus]:
-        """(training, held-out) lines, split by line number, so no translation straddles them."""
-        longest = max(len(lines) for lines in self.lines.values())
-        shortest = min(len(lines) for lines in self.lines.values())
-        # The shortest language must keep some lines on both sides.
-        first = rng.sample(range(shortest), max(1, min(most, round(share * shortest))))
-        later = [n for n in range(shortest, longest) if rng.random() < share]
-        held = {*first, *later}
-
-        def part(inside: bool) -> Corpus:
-            return Corpus(
-                lines={
-                    language: [line for n, line in enumerate(lines) if (n in held) == inside]
-                    for language, lines in self.lines.items()
-                }
-            )
-
-        return part(False), part(True)
-
-
 def sample(
-    corpus: Corpus, language: str, role: Role, count: int, rng: random.Random
+    lines: Lines,
+    language: str,
+    role: Role,
+    count: int,
+    rng: random.Random,
+    turn: Turn | None = None,
 ) -> list[Example]:
-    """`count` examples for steering towards `language` ("target") or away from it ("suppress")."""
-    kinds, shares = list(SHARES[role]), list(SHARES[role].values())
+    """`count` examples for steering towards `language` ("target") or away from it ("suppress").
+
+    Args:
+        lines: text by language; where line n of one language translates line n of another, no
+            text follows its own translation.
+        language: one of them.
+        role: "target" or "suppress".
+        count: how many examples.
+        rng: draws them.
+        turn: puts a user's turn, perhaps after a system prompt, into the model's chat template,
+            up to where the answer begins; None for a model without one.
+    """
+    given: dict[Kind, float] = dict(SHARES[role])
+    if turn is not None:
+        given = {kind: (1 - TURN_SHARE) * share for kind, share in given.items()}
+        given["turn"] = TURN_SHARE
+    kinds, shares = list(given), list(given.values())
     # Systematic sampling: every list of examples has nearly the exact shares.
     start = rng.random()
     edges = [sum(shares[: i + 1]) * count for i in range(len(shares))]
     chosen = [kinds[_first_above(edges, n + start)] for n in range(count)]
     rng.shuffle(chosen)
-    return [_example(corpus, language, role, kind, rng) for kind in chosen]
+    return [_example(lines, language, role, kind, rng, turn) for kind in chosen]
 
 
 def _first_above(edges: Sequence[float], value: float) -> int:
     return next((i for i, edge in enumerate(edges) if value < edge), len(edges) - 1)
 
 
-def _example(corpus: Corpus, language: str, role: Role, kind: Kind, rng: random.Random) -> Example:
-    others = [name for name in corpus.lines if name != language]
+def _example(
+    lines: Lines,
+    language: str,
+    role: Role,
+    kind: Kind,
+    rng: random.Random,
+    turn: Turn | None,
+) -> Example:
+    others = [name for name in lines if name != language]
     foreign = _foreign(others, rng) if role == "target" else rng.choice(others)
     source, goal = (foreign, language) if role == "target" else (language, foreign)
     if kind == "same":
         source = goal
-    before, after = corpus.lines[source], corpus.lines[goal]
+    before, after = lines[source], lines[goal]
     at = rng.randrange(len(before))
     start = rng.randrange(len(after))
     if start == at and len(after) > 1:
@@ -100,6 +114,14 @@ def _example(corpus: Corpus, language: str, role: Role, kind: Kind, rng: random.
     text = _join(after[start : start + 2])
     if kind == "nothing":
         return Example(kind=kind, prefix="", text=text)
+    if kind == "turn" and turn is not None:
+        asked = _join(before[at : at + rng.randint(1, 2)])
+        # A system prompt is mostly in English, whatever the user writes.
+        system = rng.choice(SYSTEM_PROMPTS) if rng.random() < 0.5 else None
+        prefix = turn(asked, system)
+        if not prefix[-1:].isspace() and spaced(after[start]):
+            text = f" {text}"
+        return Example(kind=kind, prefix=prefix, text=text)
     if kind == "paragraph":
         paragraph = _join(before[at : at + rng.randint(2, 5)])
         return Example(kind=kind, prefix=paragraph + "\n\n", text=text)

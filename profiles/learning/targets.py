@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from torch.nn import functional
 
 from profiles.learning.prefixes import Example
 
+_TURN = 3  # times as much context
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Batch:
@@ -24,6 +27,8 @@ class Batch:
         counts: bool [rows, width], the tokens of the text, which carry the loss.
         bare, bare_counts: the same without the context, unless it is in the text's language;
             text tokens in the same order.
+        first: int64 [rows], the position each row's edit begins at: 0, or that of the context's
+            last token, whose output is the first to be sampled.
         early: bool [text tokens], those so near the beginning that the text alone does not yet
             say which language it is in.
     """
@@ -32,6 +37,7 @@ class Batch:
     counts: Tensor
     bare: Tensor
     bare_counts: Tensor
+    first: Tensor
     early: Tensor
 
 
@@ -40,11 +46,13 @@ class Encoded:
     """An example's token ids: `start` (BOS, where there is one, and the context), then `text`.
 
     Attributes:
+        first: the position the edit begins at.
         kept: the text goes on in its own language, so that all of it is to stay as it is.
     """
 
     start: tuple[int, ...]
     text: tuple[int, ...]
+    first: int
     kept: bool
 
 
@@ -64,11 +72,19 @@ class Encoder:
         self._always = first is not None
         self.pad = int(tokenizer.pad_token_id or 0)
 
-    def __call__(self, example: Example) -> Encoded:
-        before = self._ids(example.prefix)[-self._context :] if example.prefix else []
+    def __call__(
+        self, example: Example, rng: random.Random | None = None, decode_share: float = 0.0
+    ) -> Encoded:
+        """`decode_share` of the examples, drawn by `rng`, are edited from the context's end on."""
+        # A turn keeps its beginning: what the template opens there belongs to its end.
+        most = _TURN * self._context if example.kind == "turn" else self._context
+        before = self._ids(example.prefix)[-most:] if example.prefix else []
         first = [self.first] if self._always or not before else []
         text = self._ids(example.text)[: self._length]
-        return Encoded(start=(*first, *before), text=tuple(text), kept=example.kind == "same")
+        start = (*first, *before)
+        late = rng is not None and rng.random() < decode_share
+        begin = len(start) - 1 if late else 0
+        return Encoded(start=start, text=tuple(text), first=begin, kept=example.kind == "same")
 
     def _ids(self, text: str) -> list[int]:
         # Context and text are tokenized apart, as a prompt and its continuation are. Special
@@ -94,7 +110,14 @@ def _batch(rows: Sequence[Encoded], encode: Encoder, early: int) -> Batch:
     alone = [(e.start if e.kept else (encode.first,), e.text) for e in rows]
     bare, bare_counts = _pad(alone, encode.pad)
     near = torch.tensor([n < early and not e.kept for e in rows for n in range(len(e.text))])
-    return Batch(ids=ids, counts=counts, bare=bare, bare_counts=bare_counts, early=near)
+    return Batch(
+        ids=ids,
+        counts=counts,
+        bare=bare,
+        bare_counts=bare_counts,
+        first=torch.tensor([e.first for e in rows]),
+        early=near,
+    )
 
 
 def _pad(rows: Sequence[tuple[Sequence[int], Sequence[int]]], pad: int) -> tuple[Tensor, Tensor]:

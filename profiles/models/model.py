@@ -41,13 +41,17 @@ class LoadedModel:
         return self.model.base_model  # type: ignore[no-any-return]
 
 
-def load_model(folder: Path, name: str, precision: Precision = "auto") -> LoadedModel:
+def load_model(
+    folder: Path, name: str, precision: Precision = "auto", *, weights: bool = True
+) -> LoadedModel:
     """Load the model in `folder` (see `resolve_model`), on the GPU where there is one.
 
     Args:
         folder: a Hugging Face model folder.
         name: what the user called it.
         precision: of the weights; "auto" is bf16, which is also what vLLM serves by default.
+        weights: False for the tokenizer and the identity alone, where another backend runs the
+            model; `model` is then None.
 
     Raises:
         ModelError: transformers cannot load it.
@@ -62,6 +66,8 @@ def load_model(folder: Path, name: str, precision: Precision = "auto") -> Loaded
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
+        if not weights:
+            return LoadedModel(model=None, tokenizer=tokenizer, identity=identity)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
     # Whatever a foreign checkpoint makes transformers raise is the user's to read, in one line.
     except Exception as error:

@@ -20,7 +20,7 @@ def made(
 ) -> tuple[Path, dict]:  # type: ignore[type-arg]
     out = tmp_path_factory.mktemp("out") / "new" / "profiles"
     arguments = ["--corpus", str(corpus_folder), "--languages", "de,ja", "--out", str(out)]
-    result = run(app, ["profile", str(tiny_folder), *arguments, "--method", "both", "--json"])
+    result = run(app, ["profile", str(tiny_folder), *arguments, "--method", "scored", "--json"])
     assert result.exit_code == 0, result.output
     return out, json.loads(result.stdout)
 
@@ -36,7 +36,7 @@ def test_profile_writes_what_it_says(made: tuple[Path, dict], tiny_folder: Path)
     assert profile.model.name == str(tiny_folder)
     assert set(profile.edits()) == {"target", "suppress"}
     # Letters that one language alone has: some neuron must tell it apart.
-    assert rows["de"]["average_precision"]["max"] > 0.9
+    assert rows["de"]["scores"]["max"] > 0.9
     assert sum(rows["de"]["edits"]["target"]["neurons_per_layer"]) == len(
         profile.target.neurons  # type: ignore[union-attr, arg-type]
     )
@@ -46,28 +46,6 @@ def test_profile_writes_what_it_says(made: tuple[Path, dict], tiny_folder: Path)
         ("en", "ja"),
     }
     assert set(summary["seconds"]) == {"activations", "scores", "edits"}
-
-
-def test_evaluate(made: tuple[Path, dict], tiny_folder: Path, tmp_path: Path) -> None:  # type: ignore[type-arg]
-    samples = tmp_path / "samples.jsonl"
-    sizes = ["--samples", "3", "--tokens", "5", "--languages", "de"]
-    where = ["--profiles", str(made[0]), "--out", str(samples)]
-    result = run(app, ["evaluate", str(tiny_folder), *where, *sizes, "--json"])
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.stdout)
-    assert [(c["context"], c["steered"]) for c in found["cells"]] == [
-        ("bos", False),
-        ("bos", True),
-        ("paragraph", False),
-        ("paragraph", True),
-    ]
-    assert all(0 <= c["success"] <= 1 for c in found["cells"])
-    lines = [json.loads(line) for line in samples.read_text().splitlines()]
-    assert len(lines) == 12
-    assert {line["target"] for line in lines} == {"de"}
-    again = run(app, ["evaluate", str(tiny_folder), *where, *sizes])
-    assert again.exit_code == 0, again.output
-    assert "Average, bos, steered" in again.stdout
 
 
 def test_tables_on_screen(
@@ -103,7 +81,7 @@ def test_inspect_json(made: tuple[Path, dict]) -> None:  # type: ignore[type-arg
     facts = json.loads(result.stdout)
     assert facts["language"] == "de"
     assert facts["created"].endswith("+00:00")
-    assert facts["edits"]["target"]["offset_layers"] == [0, 1]
+    assert facts["edits"]["target"]["neurons"] == 64
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from profiles.corpora.corpus import Corpus, read_corpus
-from profiles.errors import CorpusError
-from profiles.finding.activations import MAX_TOKENS, record
+from profiles.errors import CorpusError, ModelError
+from profiles.finding.activations import Activations, record
+from profiles.finding.batches import MAX_TOKENS
+from profiles.finding.sites import SITES
 from profiles.models.architecture import find_ffns
 from profiles.models.model import LoadedModel, load_model
 
@@ -19,47 +21,115 @@ def loaded(tiny_folder: Path) -> LoadedModel:
     return load_model(tiny_folder, "tiny", "fp32")
 
 
-def test_equals_a_plain_loop(loaded: LoadedModel, corpus_folder: Path) -> None:
-    """Against one sentence at a time, BOS left out, written the obvious way."""
+PROJECTIONS = {
+    "attention": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"],
+    "mlp-linear": ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"],
+}
+PROJECTIONS["all-linear"] = PROJECTIONS["attention"] + PROJECTIONS["mlp-linear"]
+
+
+def _plain(loaded: LoadedModel, sentence: str, site: str, layer: int) -> dict[str, torch.Tensor]:
+    """Units, activity and FFN outputs of one sentence, [tokens, ...], BOS left out."""
+    ffn = find_ffns(loaded.model)[layer]
+    block = loaded.model.model.layers[layer]
+    seen: dict[str, torch.Tensor] = {}
+
+    def keep(name: str) -> Any:
+        return lambda _m, _a, out: seen.update({name: out[0, 1:].clone()})
+
+    handles = [
+        ffn.down.register_forward_pre_hook(lambda _m, a: seen.update(ffn=a[0][0, 1:].clone())),
+        ffn.output.register_forward_hook(keep("output")),
+        block.mlp.gate_proj.register_forward_hook(keep("gate")),
+    ]
+    paths = PROJECTIONS.get(site, [])
+    handles += [block.get_submodule(p).register_forward_hook(keep(p)) for p in paths]
+    with torch.inference_mode():
+        loaded.model(**loaded.tokenizer(sentence, return_tensors="pt"))
+    for handle in handles:
+        handle.remove()
+    units = torch.cat([seen[p] for p in paths], 1) if paths else seen["ffn"]
+    active = units > 0 if paths else torch.nn.functional.silu(seen["gate"]) > 0
+    return {"units": units, "active": active.float(), "output": seen["output"]}
+
+
+@pytest.mark.parametrize("site", SITES)
+def test_equals_a_plain_loop(loaded: LoadedModel, corpus_folder: Path, site: Any) -> None:
+    """Against one sentence at a time, written the obvious way."""
     corpus = read_corpus(str(corpus_folder))
-    found = record(loaded, corpus)
-    ffns = find_ffns(loaded.model)
+    found = record(loaded, corpus, site=site)
     for k, language in enumerate(found.languages):
-        tokens: list[list[torch.Tensor]] = [[], []]
-        outputs: list[list[torch.Tensor]] = [[], []]
-        for sentence in corpus.texts[language]:
-            handles = []
-            for i, ffn in enumerate(ffns):
-
-                def before(_m: Any, args: Any, to: list[torch.Tensor] = tokens[i]) -> None:
-                    to.append(args[0][0, 1:].clone())
-
-                def after(_m: Any, _a: Any, h: Any, to: list[torch.Tensor] = outputs[i]) -> None:
-                    to.append(h[0, 1:].clone())
-
-                handles.append(ffn.down.register_forward_pre_hook(before))
-                handles.append(ffn.output.register_forward_hook(after))
-            with torch.inference_mode():
-                loaded.model(**loaded.tokenizer(sentence, return_tensors="pt"))
-            for handle in handles:
-                handle.remove()
         for i in range(2):
-            means = torch.stack([t.mean(0) for t in tokens[i]]).numpy()
+            plain = [_plain(loaded, s, site, i) for s in corpus.texts[language]]
+            means = torch.stack([p["units"].mean(0) for p in plain]).numpy()
             np.testing.assert_allclose(found.means[found.labels == k, i], means, atol=1e-5)
-            everything = torch.cat(tokens[i])
-            assert int(found.tokens[k]) == len(everything)
-            np.testing.assert_allclose(found.token_mean[k, i], everything.mean(0), atol=1e-5)
-            std = everything.std(0, correction=0)
+            units, active, output = (
+                torch.cat([p[name] for p in plain]) for name in ("units", "active", "output")
+            )
+            assert int(found.tokens[k]) == len(units)
+            np.testing.assert_allclose(found.token_mean[k, i], units.mean(0), atol=1e-5)
+            std = units.std(0, correction=0)
             np.testing.assert_allclose(found.token_std[k, i], std, atol=1e-4)
-            output = torch.cat(outputs[i]).mean(0)
-            np.testing.assert_allclose(found.output_mean[k, i], output, atol=1e-5)
+            # A value at zero may fall on either side of it in a batch of another shape.
+            np.testing.assert_allclose(found.token_active[k, i], active.mean(0), atol=2e-3)
+            np.testing.assert_allclose(found.output_mean[k, i], output.mean(0), atol=1e-5)
+
+
+def test_a_gate_and_its_neuron_are_told_apart(loaded: LoadedModel, corpus_folder: Path) -> None:
+    """The sign of a neuron is that of gate and up together: LAPE counts the gate alone."""
+    found = record(loaded, read_corpus(str(corpus_folder)))
+    linear = record(loaded, read_corpus(str(corpus_folder)), site="mlp-linear")
+    (gate, width), *_ = linear.parts
+    assert gate == "mlp.gate_proj"
+    np.testing.assert_array_equal(found.token_active, linear.token_active[:, :, :width])
+
+
+def test_units_are_named(loaded: LoadedModel, corpus_folder: Path) -> None:
+    corpus = read_corpus(str(corpus_folder))
+    found: Activations = record(loaded, corpus, site="attention")
+    assert found.parts == tuple(zip(PROJECTIONS["attention"], [16, 8, 8, 16], strict=True))
+    assert found.unit(15) == ("self_attn.q_proj", 15)
+    assert found.unit(16) == ("self_attn.k_proj", 0)
+    assert found.unit(47) == ("self_attn.o_proj", 15)
+    for outside in (-1, 48):
+        with pytest.raises(IndexError, match=f"unit {outside}, a layer has 48"):
+            found.unit(outside)
+
+
+def test_activations_that_are_not_finite_are_refused(
+    loaded: LoadedModel, corpus_folder: Path
+) -> None:
+    weight = find_ffns(loaded.model)[1].down.weight
+    before = weight.detach().clone()
+    try:
+        weight.data[0, 0] = torch.nan
+        with pytest.raises(ModelError, match="not finite"):
+            record(loaded, read_corpus(str(corpus_folder)))
+    finally:
+        weight.data.copy_(before)
+
+
+def test_a_module_that_is_bypassed_is_reported(loaded: LoadedModel, corpus_folder: Path) -> None:
+    """As a fused kernel would: no response is better than a wrong one."""
+    mlp = loaded.model.model.layers[1].mlp
+    mlp.forward = lambda x: mlp.down_proj(
+        torch.nn.functional.silu(mlp.gate_proj(x)) * mlp.up_proj(x)
+    )
+    try:
+        with pytest.raises(ModelError, match="never called the activation of layer 1"):
+            record(loaded, read_corpus(str(corpus_folder)))
+    finally:
+        del mlp.forward
 
 
 def test_large_responses_go_to_a_file(loaded: LoadedModel, corpus_folder: Path) -> None:
     corpus = read_corpus(str(corpus_folder))
     mapped = record(loaded, corpus, memory_limit=0)
     assert isinstance(mapped.means, np.memmap)
-    np.testing.assert_array_equal(mapped.means, record(loaded, corpus).means)
+    plain = record(loaded, corpus)
+    np.testing.assert_array_equal(mapped.means, plain.means)
+    half = record(loaded, corpus, memory_limit=0, stored="float16")
+    np.testing.assert_array_equal(half.means, plain.means.astype(np.float16))
 
 
 def test_long_sentences_are_dropped_and_counted(loaded: LoadedModel) -> None:

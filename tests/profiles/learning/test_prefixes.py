@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 
-from profiles.learning.prefixes import SHARES, Corpus, Example, Role, cut, sample, spaced
+from profiles.learning.prefixes import SHARES, TURN_SHARE, Example, Lines, Role, cut, sample, spaced
+from profiles.models.chat import chat_turn
 
 LINES = 40
 
 
-def corpus() -> Corpus:
-    return Corpus(
-        lines={
-            "en": [f"The {n} old green doors were open all night." for n in range(LINES)],
-            "de": [f"Die {n} alten Türen standen nachts immer offen." for n in range(LINES)],
-            "ja": [f"{n}枚の古い緑の扉は一晩中開いていた。" for n in range(LINES)],
-        }
-    )
+def corpus() -> Lines:
+    return {
+        "en": [f"The {n} old green doors were open all night." for n in range(LINES)],
+        "de": [f"Die {n} alten Türen standen nachts immer offen." for n in range(LINES)],
+        "ja": [f"{n}枚の古い緑の扉は一晩中開いていた。" for n in range(LINES)],
+    }
 
 
 def language_of(text: str) -> str:
@@ -101,14 +101,33 @@ def test_spaced() -> None:
     assert not spaced("奶奶把她的旧信都收在床边的抽屉里。")
 
 
-def test_held_out_lines_are_the_same_numbers_in_every_language() -> None:
-    train, held = corpus().split(0.1, 32, random.Random(0))
+def test_a_chat_template_adds_foreign_turns_with_and_without_a_system_prompt() -> None:
+    def turn(user: str, system: str | None) -> str:
+        return f"<{system or ''}|{user}>"
 
-    def numbers(part: Corpus, language: str) -> set[str]:
-        return {"".join(c for c in line if c.isdigit()) for line in part.lines[language]}
+    examples = sample(corpus(), "ja", "target", 200, random.Random(0), turn)
+    turns = [e for e in examples if e.kind == "turn"]
+    assert len(turns) == pytest.approx(200 * TURN_SHARE, abs=1)
+    assert sum(e.prefix.startswith("<|") for e in turns) == pytest.approx(25, abs=10)
+    for e in turns:
+        assert language_of(e.text) == "ja"
+        assert language_of(e.prefix.partition("|")[2]) != "ja"
+    spoken = sample(corpus(), "de", "target", 200, random.Random(0), turn)
+    assert all(e.text.startswith(" ") for e in spoken if e.kind == "turn")
 
-    assert len(held.lines["de"]) == 4
-    for language in ("en", "de", "ja"):
-        assert numbers(held, language) == numbers(held, "en")
-        assert not numbers(held, language) & numbers(train, language)
-        assert len(numbers(train, language)) == LINES - 4
+
+def test_templates() -> None:
+    class Tokenizer:
+        chat_template = "some"
+        bos_token = "<s>"
+
+        def apply_chat_template(self, messages: Any, **_: Any) -> str:
+            if messages[0]["role"] == "system":
+                raise ValueError("System role not supported")
+            return "<s>" + "".join(f"{m['role']}: {m['content']}\n" for m in messages)
+
+    turn = chat_turn(Tokenizer())
+    assert turn is not None
+    assert turn("Hi", None) == "user: Hi\n"
+    assert turn("Hi", "Be nice") == "user: Be nice\n\nHi\n"
+    assert chat_turn(object()) is None

@@ -10,7 +10,6 @@ import torch
 import transformers
 
 from profiles.errors import ModelError
-from profiles.finding.activations import _Recorder, _Sentence
 from profiles.models.architecture import find_ffns
 from profiles.models.hooks import edited
 from profiles.profile import Edit, NeuronEdit, OffsetEdit
@@ -63,33 +62,6 @@ def test_finds_every_ffn(family: str) -> None:
     assert [ffn.layer for ffn in ffns] == [0, 1, 2]
     assert {ffn.intermediate_size for ffn in ffns} == {FAMILIES[family][1]}
     assert {ffn.hidden_size for ffn in ffns} == {16}
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_batching_and_padding_change_nothing(family: str) -> None:
-    model = _model(family)
-    ffns = find_ffns(model)
-    rng = np.random.default_rng(0)
-    sentences = [
-        _Sentence(i, i % 2, [2, *rng.integers(3, 50, size).tolist()], [False] + [True] * size)
-        for i, size in enumerate([7, 3, 5, 1])
-    ]
-
-    def means(batches: list[list[_Sentence]], width: int | None) -> Any:
-        recorder = _Recorder(ffns, 2, len(sentences), 1 << 30)
-        with torch.inference_mode(), recorder.attached():
-            for batch in batches:
-                rows, longest = len(batch) + 1, width or len(batch[0].ids)
-                ids, mask = recorder.start(batch, longest, rows, torch.device("cpu"))
-                model.base_model(input_ids=ids, attention_mask=mask, use_cache=False)
-        labels = np.array([s.label for s in sentences], np.int32)
-        return recorder.result(("a", "b"), labels, np.zeros(2, np.int64))
-
-    alone = means([[s] for s in sentences], None)
-    padded = means([sentences], 12)
-    assert alone.means.shape == (4, 3, FAMILIES[family][1])
-    for name in ("means", "token_mean", "token_std", "output_mean"):
-        np.testing.assert_allclose(getattr(padded, name), getattr(alone, name), atol=2e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

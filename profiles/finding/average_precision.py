@@ -1,18 +1,22 @@
-"""Scores of neurons as detectors of a language. Pure functions on arrays."""
+"""Average precision of neurons as detectors of a language (Kojima et al. 2024). Pure."""
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 _CHUNK_BYTES = 64 << 20
+_THREADS = 8
+
+Responses = NDArray[np.floating[Any]]  # float32 or float16
 
 
 def average_precision(
-    responses: NDArray[np.float32], labels: NDArray[np.integer], languages: int
+    responses: Responses, labels: NDArray[np.integer], languages: int
 ) -> NDArray[np.float32]:
     """Average precision of every neuron as a detector of every language.
 
@@ -24,8 +28,11 @@ def average_precision(
     is at least that of sentence s, r(s) the number of those that share its language; then AP of a
     language is the mean of r(s) / p(s) over its sentences.
 
+    Neurons are taken a chunk at a time, so that beside the responses only some hundred megabytes
+    a thread are needed, however many neurons there are.
+
     Args:
-        responses: [sentences, neurons], finite.
+        responses: [sentences, neurons], finite, float32 or float16; may be memory-mapped.
         labels: [sentences], language of each sentence, in 0..languages-1.
         languages: how many languages there are; each needs a sentence.
 
@@ -35,6 +42,8 @@ def average_precision(
     Raises:
         ValueError: a shape, a label or a response is out of its range.
     """
+    if responses.dtype not in (np.float32, np.float16):
+        raise ValueError(f"responses are {responses.dtype}, expected float32 or float16")
     sentences, neurons = responses.shape
     if labels.shape != (sentences,):
         raise ValueError(f"labels have shape {labels.shape}, expected ({sentences},)")
@@ -49,26 +58,32 @@ def average_precision(
         out[:, start : start + width] = _chunk(responses[:, start : start + width], labels, counts)
 
     # numpy sorts outside the interpreter's lock.
-    with ThreadPoolExecutor(max(1, min(8, len(_cpus())))) as pool:
+    with ThreadPoolExecutor(min(_THREADS, len(_cpus()))) as pool:
         list(pool.map(score, starts))
     return out
 
 
 def _chunk(
-    responses: NDArray[np.float32], labels: NDArray[np.integer], counts: NDArray[np.integer]
+    responses: Responses, labels: NDArray[np.integer], counts: NDArray[np.integer]
 ) -> NDArray[np.float64]:
     if not np.isfinite(responses).all():
         raise ValueError("responses hold NaN or infinite values")
     sentences, neurons = responses.shape
     # Key = (response, highest first) in the upper half, label in the lower: sorting plain
-    # integers is several times faster than an argsort.
-    keys = np.empty((neurons, sentences), np.int64)
+    # integers is several times faster than an argsort, and float16 needs keys of half the size.
+    narrow = responses.dtype == np.float16 and len(counts) <= 1 << 16
+    key: type[np.signedinteger[Any]] = np.int32 if narrow else np.int64
+    half = 16 if narrow else 32
+    if not narrow:
+        responses = responses.astype(np.float32, copy=False)
+    keys = np.empty((neurons, sentences), key)
     keys[:] = _descending(np.ascontiguousarray(responses.T))
-    keys <<= 32
-    keys |= labels.astype(np.int64)
+    keys <<= half
+    keys |= labels.astype(key)
     keys.sort(axis=1)
-    order = (keys & 0xFFFFFFFF).astype(_smallest(len(counts)))
-    value = (keys >> 32).astype(np.int32)
+    order = (keys & ((1 << half) - 1)).astype(_smallest(len(counts)))
+    value: NDArray[Any] = (keys >> half).astype(np.int16 if narrow else np.int32)
+    del keys
     last = _last_of_ties(value)  # [neurons, sentences], None where no two responses are equal
     # A row's positions by language, ascending: the labels are few, so this is a radix sort.
     position = np.argsort(order, axis=1, kind="stable").astype(np.int32)
@@ -89,27 +104,30 @@ def _chunk(
     return out
 
 
-def _descending(values: NDArray[np.float32]) -> NDArray[np.int32]:
-    """int32 that sort ascending as the float32 sort descending; equal where those are equal."""
-    bits = (values + np.float32(0)).view(np.int32)  # -0.0 + 0 = +0.0
-    return np.where(bits < 0, bits & 0x7FFFFFFF, ~bits)
+def _descending(values: Responses) -> NDArray[Any]:
+    """Signed integers, as wide, that sort ascending as the floats sort descending; as equal."""
+    integer: type[np.signedinteger[Any]] = np.int16 if values.dtype == np.float16 else np.int32
+    bits: NDArray[Any] = values.view(integer)
+    # Sign and magnitude; both zeros become 0.
+    return np.where(bits < 0, bits & np.iinfo(integer).max, -bits)
 
 
-def _last_of_ties(ordered: NDArray[np.int32]) -> NDArray[np.int32] | None:
+def _last_of_ties(ordered: NDArray[np.signedinteger[Any]]) -> NDArray[np.int32] | None:
     """Index of the last entry equal to each, along sorted rows; None where all differ."""
     same = ordered[:, 1:] == ordered[:, :-1]
     if not same.any():
         return None
     width = ordered.shape[1]
     last = np.empty(ordered.shape, np.int32)
-    last[:] = np.arange(width, dtype=np.int32)
-    last[:, :-1][same] = width
+    at = np.arange(width, dtype=np.int32)
+    last[:, :-1] = np.where(same, np.int32(width), at[:-1])
+    last[:, -1] = at[-1]
     # From the right, the running minimum is the nearest entry that ends its group.
     return np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]
 
 
 def _smallest(count: int) -> type[np.unsignedinteger]:
-    return np.uint8 if count <= 256 else np.uint16
+    return np.uint8 if count <= 1 << 8 else np.uint16 if count <= 1 << 16 else np.uint32
 
 
 def _cpus() -> set[int]:

@@ -1,0 +1,1 @@
+"""What finding neurons costs, measured against the plain ways of doing it."""

@@ -1,0 +1,52 @@
+"""How to evaluate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from profiles.judging.condition import DEFAULT_CONDITIONS
+from profiles.judging.writer import Sampling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to sample, and what. Temperature and length are those of Kojima et al. 2024, section 4.
+
+    Attributes:
+        samples: outputs a cell; sample i uses seed + i.
+        tokens: length of an output.
+        temperature: of plain sampling, no nucleus filter.
+        seed: of the first sample.
+        strengths: factors on the profiles' edits, each evaluated by itself.
+        conditions: names of `CONDITIONS` that are judged towards a target.
+        roles: "target", "suppress".
+        baselines: names of `BASELINES`.
+        held_out: paragraphs a language whose perplexity is measured; 0 for none.
+        batch: rows generated at once.
+    """
+
+    samples: int = 50
+    tokens: int = 64
+    temperature: float = 0.8
+    seed: int = 1
+    strengths: tuple[float, ...] = (1.0,)
+    conditions: tuple[str, ...] = DEFAULT_CONDITIONS
+    roles: tuple[str, ...] = ("target", "suppress")
+    baselines: tuple[str, ...] = ()
+    held_out: int = 8
+    batch: int = 50
+
+    def sampling(self, greedy: bool) -> Sampling:
+        """How to sample a condition."""
+        return Sampling(
+            tokens=self.tokens,
+            temperature=0.0 if greedy else self.temperature,
+            seed=self.seed,
+            batch=self.batch,
+        )
+
+    def fixed(self) -> dict[str, Any]:
+        """What all cells of one evaluation share; the rest may grow when it is resumed."""
+        names = ("samples", "tokens", "temperature", "seed", "held_out")
+        return {name: value for name, value in asdict(self).items() if name in names}

@@ -1,0 +1,88 @@
+"""Success against fluency over strengths: what a calibration found, and which point it took."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+# A tenth more perplexity is worth four points of success; see `utility`.
+_TARGET_PRICE = 0.4
+# Suppression is on for requests that are about other things: what it costs them weighs more.
+_SUPPRESS_PRICE = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One strength and what it does; JSON-serialisable with `dataclasses.asdict`.
+
+    Attributes:
+        strength: factor on the edit.
+        phase: "all" or "decode".
+        success: share of outputs in the target language, or out of the suppressed one, that
+            are not degenerate either.
+        by_context: success after each kind of context.
+        repetition: share of outputs that repeat themselves.
+        bits_per_byte: of the outputs under the unedited model, over that of natural text in the
+            same language; None where nothing was written, and for suppression, whose outputs
+            are in many languages.
+        perplexity: of held-out text under the edit over that without: text of the target
+            language, or of all but the suppressed one.
+        samples: outputs judged.
+    """
+
+    strength: float
+    phase: str
+    success: float
+    by_context: Mapping[str, float]
+    repetition: float
+    bits_per_byte: float | None
+    perplexity: float
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frontier:
+    """The points tried, strengths in units of the recommended one.
+
+    Attributes:
+        points: by phase and strength.
+        recommended: index into them.
+        rescaled: the factor that made the recommended strength 1.
+    """
+
+    points: tuple[Point, ...]
+    recommended: int
+    rescaled: float
+
+
+def utility(point: Point, success: float, role: str) -> float:
+    """Success less the price of fluency: price * ln(perplexity ratio), nothing where it fell."""
+    price = _SUPPRESS_PRICE if role == "suppress" else _TARGET_PRICE
+    return success - price * max(0.0, math.log(point.perplexity))
+
+
+def choose(points: Sequence[Point], role: str) -> int:
+    """Index of the recommended among points of one phase, ordered by strength.
+
+    The best utility wins, the weaker of equals. Success is smoothed over neighbouring strengths
+    first: a single one is measured on a few dozen outputs.
+    """
+    rates = [p.success for p in points]
+    best, found = -math.inf, 0
+    for n, point in enumerate(points):
+        near = rates[max(0, n - 1) : n + 2]
+        value = utility(point, (sum(near) + rates[n]) / (len(near) + 1), role)
+        if value > best + 1e-9:
+            best, found = value, n
+    return found
+
+
+def rescaled(points: Sequence[Point], recommended: int) -> Frontier:
+    """The same points with the recommended strength as 1."""
+    unit = points[recommended].strength
+    return Frontier(
+        points=tuple(replace(p, strength=round(p.strength / unit, 4)) for p in points),
+        recommended=recommended,
+        rescaled=unit,
+    )

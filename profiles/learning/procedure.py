@@ -1,0 +1,190 @@
+"""A learned edit from beginning to end: offset, perhaps its neurons, then the right strength."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from profiles.learning.calibrate import Calibration, calibrate
+from profiles.learning.checkpoint import Checkpoint
+from profiles.learning.decompose import decompose
+from profiles.learning.learn import Learned, learn
+from profiles.learning.learnable import Learnable
+from profiles.learning.neurons import LearnableNeurons
+from profiles.learning.offsets import LearnableOffsets
+from profiles.learning.options import Options
+from profiles.learning.prefixes import Lines, Role
+from profiles.models.architecture import FFN, find_ffns
+from profiles.models.model import LoadedModel
+from profiles.models.values import value_vectors
+from profiles.profile import Edit
+from profiles.recipe import Recipe
+
+# Learning an offset is most of the work, its neurons as much again, calibration a little.
+_CALIBRATION = 0.25
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LearnedEdit:
+    """An edit, and an account of how it came about, JSON-serialisable."""
+
+    edit: Edit
+    account: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Procedure:
+    """Learns edits of one model from one text, for any of its languages.
+
+    Attributes:
+        loaded: the model.
+        train, held: text to learn from, and to stop and calibrate by.
+        recipe: its method is "learned" or "neurons".
+        options: of learning; the recipe's steps and seconds come first.
+        calibration: see `calibrate`.
+        folder: where checkpoints are kept, so that a later call goes on where one was
+            interrupted; None for none.
+        down_projection: see `find_ffns`.
+    """
+
+    loaded: LoadedModel
+    train: Lines
+    held: Lines
+    recipe: Recipe
+    options: Options = field(default_factory=Options)
+    calibration: Calibration = field(default_factory=Calibration)
+    folder: Path | None = None
+    down_projection: str | None = None
+
+    def __call__(
+        self, language: str, role: Role, progress: Callable[[float], None] | None = None
+    ) -> LearnedEdit:
+        """The edit towards `language`, or away from it; `progress` gets shares from 0 to 1.
+
+        Raises:
+            CorpusError, ModelError: see `learn` and `value_vectors`.
+        """
+        sparse = role == "target" and self.recipe.method == "neurons"
+        whole = 1.0 + sparse + (_CALIBRATION if self.recipe.calibrate else 0)
+
+        def stage(before: float, size: float) -> Callable[..., None]:
+            def show(done: int, of: int, *_: float) -> None:
+                if progress:
+                    progress((before + size * done / of) / whole)
+
+            return show
+
+        account: dict[str, Any] = {}
+        if role == "suppress":
+            learned = self._factors(language, stage(0, 1), account)
+        else:
+            learned = self._offset(language, stage(0, 1), account)
+            if sparse:
+                learned = self._neurons(learned, language, stage(1, 1), account)
+        edit = learned.edit
+        if self.recipe.calibrate:
+            done = calibrate(
+                self.loaded,
+                edit,
+                self.held,
+                language,
+                role,
+                self.calibration,
+                progress=stage(1.0 + sparse, _CALIBRATION),
+                down_projection=self.down_projection,
+            )
+            edit, account["calibration"] = done.edit, asdict(done.frontier)
+        return LearnedEdit(edit=edit, account=account)
+
+    @property
+    def _ffns(self) -> list[FFN]:
+        return find_ffns(self.loaded.model, self.down_projection)
+
+    def _count(self, budget: float) -> int:
+        ffns = self._ffns
+        return max(1, round(budget * len(ffns) * ffns[0].intermediate_size))
+
+    def _offset(self, language: str, show: Callable[..., None], account: dict[str, Any]) -> Learned:
+        learned = self._learn(LearnableOffsets(self._ffns), "offset", language, "target", show)
+        account["offset"] = asdict(learned.report)
+        return learned
+
+    def _neurons(
+        self, offset: Learned, language: str, show: Callable[..., None], account: dict[str, Any]
+    ) -> Learned:
+        assert offset.edit.offsets
+        values = [value_vectors(ffn) for ffn in self._ffns]
+        count = self._count(self.recipe.budget)
+        found = decompose(offset.edit.offsets, values, offset.sizes, count)
+        learnable = LearnableNeurons(self._ffns, found.neurons)
+        init = Edit(neurons=found.neurons)
+        learned = self._learn(learnable, "neurons", language, "target", show, init=init)
+        account["neurons"] = {
+            "count": count,
+            "residual": round(found.residual, 4),
+            **asdict(learned.report),
+        }
+        return learned
+
+    def _factors(
+        self, language: str, show: Callable[..., None], account: dict[str, Any]
+    ) -> Learned:
+        learnable = LearnableNeurons(self._ffns, gains=True, additions=False)
+        count = self._count(self.recipe.suppress_budget)
+        learned = self._learn(learnable, "factors", language, "suppress", show, budget=count)
+        account["factors"] = {"count": count, **asdict(learned.report)}
+        return learned
+
+    def _learn(
+        self,
+        learnable: Learnable,
+        kind: str,
+        language: str,
+        role: Role,
+        show: Callable[..., None],
+        *,
+        init: Edit | None = None,
+        budget: int | None = None,
+    ) -> Learned:
+        options = Options(
+            **asdict(self.options) | {"steps": self.recipe.steps, "seconds": self.recipe.seconds}
+        )
+        checkpoint = None
+        if self.folder:
+            key = self._key(kind, language, role, options)
+            checkpoint = Checkpoint(self._file(kind, language, role), key)
+        return learn(
+            self.loaded.model,
+            self.loaded.tokenizer,
+            self.train,
+            self.held,
+            language,
+            learnable,
+            role=role,
+            options=options,
+            init=init,
+            budget=budget,
+            seed=self.recipe.seed,
+            progress=show,
+            checkpoint=checkpoint,
+        )
+
+    def _file(self, kind: str, language: str, role: Role) -> Path:
+        assert self.folder
+        return self.folder / f"{language}-{role}-{kind}.pt"
+
+    def _key(self, kind: str, language: str, role: Role, options: Options) -> str:
+        """Names a job by everything its result depends on."""
+        text = hashlib.sha256()
+        for lines in (self.train, self.held):
+            text.update(json.dumps({k: list(v) for k, v in lines.items()}).encode())
+        budgets = {"neurons": self.recipe.budget, "factors": self.recipe.suppress_budget}
+        model = self.loaded.identity
+        parts = [kind, language, role, asdict(options), self.recipe.seed, budgets.get(kind)]
+        template = getattr(self.loaded.tokenizer, "chat_template", None)
+        parts += [model.weights, model.tokenizer, template, text.hexdigest()]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

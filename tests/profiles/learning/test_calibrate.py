@@ -1,0 +1,93 @@
+"""Calibration on a tiny model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from profiles.learning import calibrate as module
+from profiles.learning.calibrate import Calibrated, Calibration, calibrate
+from profiles.models.model import LoadedModel, load_model
+from profiles.profile import Edit, OffsetEdit
+
+HELD = {
+    "en": [f"abc {n} abcabc cab" for n in range(8)],
+    "xx": [f"xyz {n} zyxxyz yxz" for n in range(8)],
+}
+QUICK = Calibration(
+    strengths={"target": (0.5, 1.0, 2.0), "suppress": (1.0,)},
+    decode_strengths=(1.0,),
+    samples=8,
+    tokens=6,
+    texts=4,
+)
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_folder: Path) -> LoadedModel:
+    return load_model(tiny_folder, "tiny", "fp32")
+
+
+def edit(loaded: LoadedModel) -> Edit:
+    hidden = loaded.identity.hidden_size
+    value = np.random.default_rng(0).normal(size=(1, hidden)).astype(np.float32)
+    return Edit(offsets=OffsetEdit(layer=np.array([1], np.int32), value=value))
+
+
+def run(loaded: LoadedModel, **kwargs: Any) -> Calibrated:
+    return calibrate(loaded, edit(loaded), HELD, "xx", options=QUICK, **kwargs)
+
+
+def test_the_recommended_strength_is_one(loaded: LoadedModel) -> None:
+    found = run(loaded)
+    frontier = found.frontier
+    assert frontier.points[frontier.recommended].strength == 1
+    assert [p.phase for p in frontier.points] == ["all", "all", "all", "decode"]
+    assert found.edit.offsets
+    before = edit(loaded).offsets
+    assert before
+    np.testing.assert_allclose(
+        found.edit.offsets.value, frontier.rescaled * before.value, rtol=1e-6
+    )
+
+
+def test_points_are_measured_at_their_own_strength(loaded: LoadedModel) -> None:
+    points = run(loaded).frontier.points
+    assert len({p.perplexity for p in points[:3]}) == 3
+    alone = calibrate(
+        loaded,
+        edit(loaded),
+        HELD,
+        "xx",
+        options=replace(QUICK, strengths={"target": (2.0,)}, decode_strengths=()),
+    ).frontier.points
+    assert len(alone) == 1
+    assert alone[0].perplexity == points[2].perplexity
+
+
+def test_what_success_is(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def judged(_loaded: Any, outputs: list[Any], _among: Any) -> list[Any]:
+        from profiles.judging.judge import Verdict
+
+        good = Verdict(text="", language="xx", probability=1, repetitive=False, bits=8.0, bytes=4)
+        bad = [replace(good, repetitive=True), replace(good, language="en")]
+        return [([good, *bad, good])[n % 4] for n in range(len(outputs))]
+
+    monkeypatch.setattr(module, "judge", judged)
+    target = run(loaded).frontier.points[0]
+    assert (target.success, target.repetition, target.samples) == (0.5, 0.25, 8)
+    assert sum(target.by_context.values()) > 0
+    suppress = run(loaded, role="suppress").frontier.points[0]
+    assert suppress.success == 0.25  # out of the language, and not running in circles
+    assert suppress.bits_per_byte is None
+
+
+def test_progress_ends_at_the_end(loaded: LoadedModel) -> None:
+    seen: list[tuple[int, int]] = []
+    run(loaded, progress=lambda done, of: seen.append((done, of)))
+    assert seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1]
