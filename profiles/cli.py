@@ -9,6 +9,7 @@ import typer
 from profiles.commands.evaluate import evaluate
 from profiles.commands.inspect import inspect
 from profiles.commands.profile import profile
+from profiles.commands.report import report
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,5 +36,5 @@ def main(
     """Control the language a served model answers in."""
 
 
-for verb in (profile, evaluate, inspect):
+for verb in (profile, evaluate, report, inspect):
     app.command()(verb)

@@ -8,6 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+# Too much for a table on screen.
+_FOR_JSON = ("learning", "scores")
+
 
 def show_profiles(summary: Mapping[str, Any]) -> None:
     """The table of `langsteer profile`."""
@@ -51,9 +54,17 @@ def show_profile(facts: Mapping[str, Any]) -> None:
     for role, edit in facts["edits"].items():
         for name, value in edit.items():
             table.add_row(f"{role}.{name}", str(value))
+    for role, point in facts["recommended"].items():
+        table.add_row(
+            f"{role}.recommended",
+            f"success {point['success']:.0%}, perplexity ×{point['perplexity']:.2f}, "
+            f"repetition {point['repetition']:.0%} ({point['samples']} samples)",
+        )
     for name, value in facts["provenance"].items():
-        table.add_row(f"provenance.{name}", str(value))
+        if name not in _FOR_JSON:
+            table.add_row(f"provenance.{name}", str(value))
     console.print(table)
+    console.print("Learning, frontier and scores: --json, or drawn by `langsteer report`.")
 
 
 def _edits(edits: Mapping[str, Any] | None) -> str:

@@ -21,6 +21,7 @@ from profiles.finding.activations import Activations, record, record_through
 from profiles.finding.attribution import attribute
 from profiles.finding.backend import Backend
 from profiles.finding.closed import closed_edit
+from profiles.finding.histogram import score_histogram
 from profiles.finding.responses import MEMORY_LIMIT
 from profiles.finding.score import score_neurons
 from profiles.learning.prefixes import Role
@@ -188,6 +189,7 @@ def _provenance(
             [int(flat) // width, int(flat) % width, round(float(mine[flat]), 4)]
             for flat in np.argsort(-mine, kind="stable")[:_LISTED]
         ],
+        "scores": score_histogram(recipe.score, scores[index]),
         "versions": versions(),
     }
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from profiles.corpora.corpus import Corpus
+from profiles.finding.histogram import score_histogram
 from profiles.finding.select import select_best
-from profiles.make import Made
-from profiles.profile import Floats, Profile
+from profiles.profile import Profile
+
+if TYPE_CHECKING:  # they need torch, the report does not
+    from profiles.corpora.corpus import Corpus
+    from profiles.make import Made
 
 _TOP = 0.01
 
@@ -31,6 +34,7 @@ def summarize(made: Made, corpus: Corpus, files: Mapping[str, Path]) -> dict[str
         language: select_best(made.scores[i].reshape(-1), count)
         for i, language in enumerate(languages)
     }
+    score = made.profiles[0].provenance["parameters"]["score"]
     rows = []
     for i, language in enumerate(languages):
         row: dict[str, Any] = {
@@ -38,7 +42,7 @@ def summarize(made: Made, corpus: Corpus, files: Mapping[str, Path]) -> dict[str
             "sentences": int((made.activations.labels == i).sum()),
             "tokens": int(made.activations.tokens[i]),
             "dropped_sentences": int(made.activations.dropped[i]),
-            "scores": _quantiles(made.scores[i]),
+            "scores": score_histogram(score, made.scores[i])["quantiles"],
             "top_neurons_per_layer": np.bincount(
                 top[language] // made.scores.shape[2], minlength=made.scores.shape[1]
             ).tolist(),
@@ -54,7 +58,7 @@ def summarize(made: Made, corpus: Corpus, files: Mapping[str, Path]) -> dict[str
     return {
         "model": made.profiles[0].model.name,
         "corpus": {"source": corpus.source, "sha256": corpus.digest},
-        "score": made.profiles[0].provenance["parameters"]["score"],
+        "score": score,
         "warnings": list(corpus.warnings),
         "languages": rows,
         "overlap": overlap(list(languages), [top[language] for language in languages]),
@@ -106,9 +110,3 @@ def edited(profile: Profile, role: str) -> dict[str, Any]:
         norms = np.linalg.norm(edit.offsets.value, axis=1)
         out["offset_norms"] = [round(float(norm), 3) for norm in norms]
     return out
-
-
-def _quantiles(scores: Floats) -> dict[str, float]:
-    flat = np.sort(scores.reshape(-1))
-    points = {"median": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999, "max": 1.0}
-    return {name: round(float(np.quantile(flat, q)), 4) for name, q in points.items()}

@@ -23,7 +23,7 @@ def inspect(
 
         from profiles.console import show_profile
         from profiles.store import created, read
-        from profiles.summary import edited
+        from profiles.summary import edited, recommended
 
         found = read(file)
         facts: dict[str, Any] = {
@@ -34,6 +34,7 @@ def inspect(
             "created": created(file.read_bytes(), str(file)),
             "model": asdict(found.model),
             "edits": {role: edited(found, role) for role in found.edits()},
+            "recommended": recommended(found),
             "provenance": dict(found.provenance),
         }
         if as_json:

@@ -1,0 +1,1 @@
+"""One self-contained HTML page on a model's profiles: `langsteer report`."""
