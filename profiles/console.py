@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -18,23 +19,23 @@ def show_profiles(summary: Mapping[str, Any]) -> None:
     for warning in summary["warnings"]:
         console.print(f"[yellow]warning:[/] {warning}")
     table = Table(title=f"Profiles of {summary['model']}")
-    plain, score = ("language", "sentences", "tokens"), summary["score"]
-    for name in (*plain, f"{score} p99", f"{score} best", "edits", "success", "perplexity", "file"):
-        table.add_column(name, justify="right" if name in ("sentences", "tokens") else "left")
-    for row in summary["languages"]:
-        scores = row["scores"]
-        table.add_row(
-            row["language"],
-            str(row["sentences"]),
-            str(row["tokens"]),
-            f"{scores['p99']:.2f}",
-            f"{scores['max']:.2f}",
-            _edits(row.get("edits")),
-            _points(row.get("recommended"), "success", "{:.0%}"),
-            _points(row.get("recommended"), "perplexity", "×{:.2f}"),
-            f"{row['file']} @{row['version']}" if "file" in row else "(contrast only)",
+    score = summary["score"]
+    for name in ("language", "sentences", f"best {score}", "towards", "away"):
+        table.add_column(
+            name, justify="right" if name in ("sentences", f"best {score}") else "left"
         )
+    rows = summary["languages"]
+    for row in (row for row in rows if "file" in row):
+        best = f"{row['scores']['max']:.2f}"
+        roles = [_role(row, role) for role in ("target", "suppress")]
+        table.add_row(row["language"], str(row["sentences"]), best, *roles)
+    table.caption = "Edits; success and perplexity of other text under them, on held-out lines."
     console.print(table)
+    if contrast := [row["language"] for row in rows if "file" not in row]:
+        console.print(f"For contrast only: {', '.join(contrast)}")
+    files = [Path(row["file"]) for row in rows if "file" in row]
+    versions = ", ".join(f"{row['language']}@{row['version']}" for row in rows if "file" in row)
+    console.print(f"Written to {files[0].parent}: {versions}")
     pairs = sorted(summary["overlap"], key=lambda pair: -pair["share"])[:3]
     if pairs:
         most = ", ".join(f"{'/'.join(p['languages'])} {p['share']:.0%}" for p in pairs)
@@ -67,15 +68,14 @@ def show_profile(facts: Mapping[str, Any]) -> None:
     console.print("Learning, frontier and scores: --json, or drawn by `langsteer report`.")
 
 
-def _edits(edits: Mapping[str, Any] | None) -> str:
-    parts = []
-    for role, edit in (edits or {}).items():
-        neurons = [f"{edit['neurons']} neurons"] if "neurons" in edit else []
-        layers = [f"{len(edit['offset_layers'])} layers"] if "offset_layers" in edit else []
-        parts.append(f"{role}: {' + '.join(neurons + layers)}")
-    return "; ".join(parts)
-
-
-def _points(points: Mapping[str, Any] | None, what: str, form: str) -> str:
-    """Of each role's recommended point, as calibrated on held-out text."""
-    return " / ".join(form.format(point[what]) for point in (points or {}).values()) or "-"
+def _role(row: Mapping[str, Any], role: str) -> str:
+    """What a role edits, and its recommended point's success and perplexity, if calibrated."""
+    edit = row["edits"].get(role)
+    if edit is None:
+        return "-"
+    parts = [f"{edit['neurons']} neurons"] if "neurons" in edit else []
+    parts += [f"{len(edit['offset_layers'])} layers"] if "offset_layers" in edit else []
+    text = " + ".join(parts)
+    if point := row["recommended"].get(role):
+        text += f": {point['success']:.0%}, ×{point['perplexity']:.2f}"
+    return text

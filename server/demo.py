@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,12 +21,14 @@ from profiles.errors import LangsteerError
 from profiles.judging.identify import identify
 from profiles.judging.repetition import is_repetitive
 from profiles.models.resolve import resolve_model
+from profiles.ready.folder import READY, profile_folder
+from profiles.store import SUFFIX
 from server.demo_answers import Answer, findings, table, write
 from server.demo_prompts import MIXED, STEERED, Ask, unsteered
 from server.demo_server import free_port, running
 
 MODEL = "demo"
-LANGUAGES, SUPPRESS = "de,ja,zh", "zh"
+OWN, READY_MADE = "de", ("ja", "zh")
 PROFILES = Path("out/profiles")
 OUT = Path("out/demo")
 MAX_TOKENS, TEMPERATURE, SEED = 48, 0.8, 7
@@ -45,9 +48,10 @@ def main() -> int:
     try:
         with _step("1. The demo model: Gemma 3 270M (base)"):
             console.print(f"  {resolve_model(MODEL, lambda line: console.print(f'  {line}'))}")
-        with _step(f"2. Profiles: what makes it write {LANGUAGES}?"):
-            which = ("--languages", LANGUAGES, "--suppress", SUPPRESS)
+        with _step(f"2. Profiles: what makes it write {OWN}? And two ready-made ones"):
+            which = ("--languages", OWN, "--suppress", "none")
             _langsteer("profile", MODEL, *which, "--out", str(PROFILES))
+            _add_ready_made()
         answers = _serve_and_ask()
     except (LangsteerError, OpenAIError, subprocess.CalledProcessError) as error:
         console.print(f"\ndemo failed: {error}", style="red", markup=False)
@@ -56,6 +60,13 @@ def main() -> int:
         console.print("\ndemo interrupted")
         return 130
     return _conclude(answers, time.monotonic() - started)
+
+
+def _add_ready_made() -> None:
+    for language in READY_MADE:
+        file = profile_folder(Path(READY)) / f"{language}{SUFFIX}"
+        shutil.copy(file, PROFILES / file.name)
+        console.print(f"  {file.name}: from the ready-made profiles (--profiles {READY})")
 
 
 def _serve_and_ask() -> list[Answer]:

@@ -135,7 +135,7 @@ def evaluate(
         if as_json:
             typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
         else:
-            show_evaluation(result)
+            show_evaluation(result, out)
 
 
 def _chosen(option: str, value: str, choices: tuple[str, ...]) -> tuple[str, ...]:

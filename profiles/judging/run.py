@@ -94,7 +94,6 @@ def run(
             "profiles": {tag: offered[tag] for tag in wanted},
             "neurons_edited": _shares(profiles, wanted),
             "versions": versions(),
-            "out": str(place.out) if place.out else None,
         },
         place.out,
         place.resume,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -13,7 +14,7 @@ _ROLES = {"target": "towards the language", "suppress": "away from it"}
 _WIDTH = 110  # where no terminal says how wide it is
 
 
-def show_evaluation(result: Mapping[str, Any]) -> None:
+def show_evaluation(result: Mapping[str, Any], out: Path | None = None) -> None:
     """Means over languages, then success by language, then what edits do to other text."""
     console = Console()
     if not console.is_terminal:
@@ -37,7 +38,7 @@ def show_evaluation(result: Mapping[str, Any]) -> None:
     for skipped in result["skipped"]:
         what = ", ".join(f"{k} {v}" for k, v in skipped.items() if k != "reason")
         console.print(f"[yellow]left out:[/] {what}: {skipped['reason']}")
-    where = f"Written to {result['out']}; " if result.get("out") else ""
+    where = f"Written to {out}; " if out else ""
     console.print(f"{where}{result['seconds']:.0f} s")
 
 

@@ -56,23 +56,27 @@ class Frontier:
     rescaled: float
 
 
-def utility(point: Point, success: float, role: str) -> float:
-    """Success less the price of fluency: price * ln(perplexity ratio), nothing where it fell."""
+def utility(success: float, perplexity: float, role: str) -> float:
+    """Success less the price of fluency: price * ln(perplexity ratio)."""
     price = _SUPPRESS_PRICE if role == "suppress" else _TARGET_PRICE
-    return success - price * max(0.0, math.log(point.perplexity))
+    return success - price * math.log(perplexity)
 
 
 def choose(points: Sequence[Point], role: str) -> int:
     """Index of the recommended among points of one phase, ordered by strength.
 
-    The best utility wins, the weaker of equals. Success is smoothed over neighbouring strengths
-    first: a single one is measured on a few dozen outputs.
+    The best utility wins, the weaker of equals. Perplexity is held against the least there is,
+    the unedited model's included: an edit learned from text often lowers it, and one that lowers
+    it less than a weaker one has cost fluency too. Success is smoothed over neighbouring
+    strengths first: a single one is measured on a few dozen outputs.
     """
     rates = [p.success for p in points]
+    least = min(1.0, *(p.perplexity for p in points))
     best, found = -math.inf, 0
     for n, point in enumerate(points):
         near = rates[max(0, n - 1) : n + 2]
-        value = utility(point, (sum(near) + rates[n]) / (len(near) + 1), role)
+        smooth = (sum(near) + rates[n]) / (len(near) + 1)
+        value = utility(smooth, point.perplexity / least, role)
         if value > best + 1e-9:
             best, found = value, n
     return found

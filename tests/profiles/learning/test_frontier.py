@@ -31,7 +31,12 @@ def test_where_success_no_longer_pays_for_fluency() -> None:
 
 
 def test_the_weaker_of_equals() -> None:
-    assert choose(points([1.0, 1.0, 1.0], [0.9, 0.8, 0.7]), "target") == 0
+    assert choose(points([1.0, 1.0, 1.0], [0.9, 0.9, 0.9]), "target") == 0
+
+
+def test_fluency_that_was_won_and_lost_again_counts() -> None:
+    # All are better than the unedited model's 1, and the second is better still.
+    assert choose(points([0.5, 1.0, 1.0, 1.0, 1.0], [0.8, 0.5, 0.6, 0.75, 0.95]), "target") < 3
 
 
 def test_a_single_lucky_strength_does_not_win() -> None:
@@ -53,6 +58,6 @@ def test_the_recommended_strength_becomes_one() -> None:
 
 
 def test_utility_by_hand() -> None:
-    point = points([0.9], [1.1])[0]
-    assert utility(point, 0.9, "target") == pytest.approx(0.9 - 0.4 * 0.0953102, abs=1e-6)
-    assert utility(points([0.9], [0.8])[0], 0.9, "suppress") == 0.9
+    assert utility(0.9, 1.1, "target") == pytest.approx(0.9 - 0.4 * 0.0953102, abs=1e-6)
+    assert utility(0.9, 1.1, "suppress") == pytest.approx(0.9 - 0.0953102, abs=1e-6)
+    assert utility(0.9, 1.0, "suppress") == 0.9
