@@ -24,6 +24,7 @@ from profiles.finding.closed import closed_edit
 from profiles.finding.histogram import score_histogram
 from profiles.finding.responses import MEMORY_LIMIT
 from profiles.finding.score import score_neurons
+from profiles.learning.calibrate import Calibration
 from profiles.learning.prefixes import Role
 from profiles.learning.procedure import Procedure
 from profiles.models.model import LoadedModel
@@ -34,7 +35,7 @@ from profiles.recipe import Recipe
 # How many of a language's best detectors a profile names: (layer, neuron, score).
 _LISTED = 20
 # Of each language's lines, at most so many, learning is stopped and strength chosen by.
-_HELD_SHARE, _HELD_MOST = 0.1, 32
+_HELD_SHARE, _HELD_LEAST, _HELD_MOST = 0.1, 8, 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,6 +68,7 @@ def make_profiles(
     backend: Backend | None = None,
     memory_limit: int = MEMORY_LIMIT,
     folder: Path | None = None,
+    keep: bool = False,
     finished: Callable[[Profile], object] = lambda _profile: None,
 ) -> Made:
     """Profiles of `languages`; all of the corpus's languages serve as contrast.
@@ -82,6 +84,7 @@ def make_profiles(
         backend: runs the model over the corpus instead of `loaded`.
         memory_limit: bytes of responses above which they go to a temporary file.
         folder: where learning keeps its checkpoints; none are kept if None.
+        keep: leave them there once all profiles are made.
         finished: called with each profile as soon as it is made.
 
     Raises:
@@ -96,7 +99,9 @@ def make_profiles(
             yield show
         seconds[name] = round(time.monotonic() - begun, 2)
 
-    train, held = split(corpus, _HELD_SHARE, random.Random(recipe.seed), most=_HELD_MOST)
+    train, held = split(
+        corpus, _HELD_SHARE, random.Random(recipe.seed), most=_HELD_MOST, least=_HELD_LEAST
+    )
     with timed("activations", "reading the corpus") as show:
         activations = (
             record(
@@ -116,7 +121,12 @@ def make_profiles(
             recipe.score,
             activations,
             lambda language, scale: attribute(
-                loaded, train.texts, language, scale, down_projection=down_projection
+                loaded,
+                train.texts,
+                language,
+                scale,
+                seed=recipe.seed,
+                down_projection=down_projection,
             ),
         )
     teach = Procedure(
@@ -124,6 +134,7 @@ def make_profiles(
         train=train.texts,
         held=held.texts,
         recipe=recipe,
+        calibration=Calibration(seed=recipe.seed),
         folder=folder,
         down_projection=down_projection,
     )
@@ -160,6 +171,8 @@ def make_profiles(
             )
             finished(profile)
             profiles.append(profile)
+    if not keep:
+        teach.forget(languages)
     return Made(profiles=profiles, activations=activations, scores=scores, seconds=seconds)
 
 

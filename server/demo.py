@@ -53,7 +53,7 @@ def main() -> int:
             _langsteer("profile", MODEL, *which, "--out", str(PROFILES))
             _add_ready_made()
         answers = _serve_and_ask()
-    except (LangsteerError, OpenAIError, subprocess.CalledProcessError) as error:
+    except (LangsteerError, OpenAIError, OSError, subprocess.CalledProcessError) as error:
         console.print(f"\ndemo failed: {error}", style="red", markup=False)
         return 1
     except KeyboardInterrupt:

@@ -107,6 +107,8 @@ def evaluate(
             held_out=held_out,
             batch=batch,
         )
+        if not options.roles:
+            raise typer.BadParameter("none leaves nothing to judge", param_hint="--roles")
         if server is None and (model is None or profiles is None):
             raise typer.BadParameter("MODEL and --profiles are needed, or --server")
         if (resume or plots) and out is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,6 +56,10 @@ def profile(
         float,
         typer.Option(min=1e-5, max=1.0, help="Share of the neurons that `neurons` may edit."),
     ] = Recipe.budget,
+    suppress_budget: Annotated[
+        float,
+        typer.Option(min=1e-5, max=1.0, help="The same for learned suppression."),
+    ] = Recipe.suppress_budget,
     steps: Annotated[
         int, typer.Option(min=1, help="Steps of learning, for each language and role.")
     ] = Recipe.steps,
@@ -150,6 +153,7 @@ def profile(
         ("--score", score, SCORES),
         ("--change", change, CHANGES),
         ("--backend", backend, BACKENDS),
+        ("--precision", precision, ("auto", "bf16", "fp32")),
     ):
         choice(option, value, known)
     with reported("profile"):
@@ -161,24 +165,10 @@ def profile(
         from profiles.store import save
         from profiles.summary import summarize
 
-        wanted = tags(languages)
-        named = wanted if "{language}" in corpus else None
-        text = read_corpus(corpus, named, limit=limit, columns=_columns(columns))
-        wanted = within(wanted, text.texts, CorpusError, f"{corpus} has no text in") or [
-            *text.texts
-        ]
-        denied = [] if suppress == "none" else tags(suppress) or wanted
-        within(denied, wanted, CorpusError, "--suppress takes some of --languages, not")
-        out.mkdir(parents=True, exist_ok=True)
-        folder = work or out / ".learning"
-        files: dict[str, Path] = {}
-
-        def store(made: Profile) -> None:
-            files[made.language] = save(made, out)
-
         recipe = Recipe(
             method=method,  # type: ignore[arg-type]
             budget=budget,
+            suppress_budget=suppress_budget,
             steps=steps,
             seconds=seconds,
             calibrate=calibrate,
@@ -195,6 +185,23 @@ def profile(
                 f"--backend {backend} reads a corpus; learning and attribution need gradients. "
                 "Choose --method scored or offset, and another --score"
             )
+        if method == "scored" and change == "ablate" and suppress == "none":
+            raise LangsteerError("--change ablate only suppresses: leave out --suppress none")
+        wanted = tags(languages)
+        named = wanted if "{language}" in corpus else None
+        text = read_corpus(corpus, named, limit=limit, columns=_columns(columns))
+        wanted = within(wanted, text.texts, CorpusError, f"{corpus} has no text in") or [
+            *text.texts
+        ]
+        denied = [] if suppress == "none" else tags(suppress) or wanted
+        within(denied, wanted, CorpusError, "--suppress takes some of --languages, not")
+        out.mkdir(parents=True, exist_ok=True)
+        folder = work or out / ".learning"
+        files: dict[str, Path] = {}
+
+        def store(made: Profile) -> None:
+            files[made.language] = save(made, out)
+
         loaded = load(model, precision, as_json, weights=how.loads_weights)
         made = make_profiles(
             loaded,
@@ -207,10 +214,9 @@ def profile(
             backend=how.open(resolve_model(model), precision, down_projection),
             memory_limit=round(memory * 2**30),
             folder=folder,
+            keep=work is not None,
             finished=store,
         )
-        if work is None:
-            shutil.rmtree(folder, ignore_errors=True)
         summary: dict[str, Any] = summarize(made, text, files)
         if as_json:
             typer.echo(json.dumps(summary, ensure_ascii=False, indent=1))

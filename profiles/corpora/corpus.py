@@ -102,6 +102,11 @@ def _read(source: str, gather: Gather, columns: Mapping[str, str] | None) -> Non
     if path.is_dir() and data_files(path) and not text_files(path):
         read_dataset(str(path), gather, columns)
     elif path.is_dir():
+        if columns is not None:
+            raise CorpusError(
+                f"{source} is a folder of text files, which have no columns; choose languages "
+                "with --languages"
+            )
         read_folder(path, gather)
     elif path.is_file():
         read_jsonl(path, gather, columns)

@@ -123,6 +123,10 @@ class Remote:
             return self._client.request(verb, path, json=body)
         except httpx.TimeoutException as error:
             raise LangsteerError(f"{self._url}{path} did not answer in time") from error
+        except httpx.UnsupportedProtocol as error:
+            raise LangsteerError(
+                f"{self._url} is no address: it begins with http:// or https://"
+            ) from error
         except httpx.TransportError as error:
             raise LangsteerError(
                 f"no server at {self._url} ({error}); start one with "

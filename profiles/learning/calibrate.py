@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from profiles.judging.identify import primary
 from profiles.judging.judge import Verdict, judge
 from profiles.judging.likelihood import bits_of
 from profiles.learning.frontier import Frontier, Point, choose, rescaled
@@ -179,7 +180,8 @@ class _Trial:
     def _good(self, verdict: Verdict) -> bool:
         if self._role == "target":
             return verdict.success(self._language)
-        return verdict.language != self._language and not verdict.repetitive
+        # Identifiers know no regions: pt-BR is left where pt is.
+        return verdict.language != primary(self._language) and not verdict.repetitive
 
     def _bits_per_byte(self, verdicts: Sequence[Verdict]) -> float | None:
         size = sum(v.bytes for v in verdicts)

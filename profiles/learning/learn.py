@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,6 +23,7 @@ from profiles.learning.options import Options
 from profiles.learning.prefixes import Lines, Role, sample
 from profiles.learning.targets import Batch, Encoder, TextLoss, batches
 from profiles.models.chat import chat_turn
+from profiles.models.frozen import frozen
 from profiles.profile import Edit
 
 EXAM = 32  # examples the held-out loss is measured on
@@ -102,14 +102,15 @@ def learn(
         CorpusError: the corpus lacks the language, or any other, or has too few lines of one.
     """
     options = options or Options()
-    _check(train, language)
+    _check(train, language, 8)
+    _check(held, language, 1)
     rng = random.Random(seed)
     turn = chat_turn(tokenizer)
     encode = Encoder(tokenizer, context=options.context, length=options.length)
     outside = [
         encode(e, rng, options.decode_share) for e in sample(held, language, role, EXAM, rng, turn)
     ]
-    with learnable, _frozen(model):
+    with learnable, frozen(model):
         unedited = learnable.off if options.early < options.length else None
         loss = TextLoss(model, encode.vocabulary(train), options.negatives, seed, unedited)
         exam = batches(outside, options.batch, encode, options.early)
@@ -156,7 +157,7 @@ class _Job:
         state = self._fresh() if state is None else self._resumed(state)
         begun = time.monotonic() - state.seconds
         spent = self._spent(state)
-        while spent < 1 and state.curve[-1][0] - state.best_step < self._patience:
+        while spent < 1 and not self._idle(state):
             value = self._step(state.step, spent)
             state.step += 1
             state.seconds = time.monotonic() - begun
@@ -183,9 +184,12 @@ class _Job:
         edit = self._learnable.edit(state.best)
         return Learned(edit=edit, report=report, sizes=self._learnable.size_L)
 
-    @property
-    def _patience(self) -> int:
-        return self._options.patience * self._options.every
+    def _idle(self, state: State) -> bool:
+        """Whether nothing has got better for long; never before the budget is kept to."""
+        if self._budget is not None and self._learnable.count() > self._budget:
+            return False
+        since = state.curve[-1][0] - state.best_step
+        return since >= self._options.patience * self._options.every
 
     def _fresh(self) -> State:
         held = self._held()
@@ -277,27 +281,11 @@ def _schedule(step: int, spent: float) -> float:
     return min(1.0, (step + 1) / 3) * max(0.05, 1.0 - spent)
 
 
-@contextmanager
-def _frozen(model: nn.Module) -> Iterator[None]:
-    """Within the block the model is in inference mode and its weights want no gradient."""
-    training = model.training
-    wanted = [p for p in model.parameters() if p.requires_grad]
-    model.eval()
-    for p in wanted:
-        p.requires_grad_(False)
-    try:
-        yield
-    finally:
-        model.train(training)
-        for p in wanted:
-            p.requires_grad_(True)
-
-
-def _check(corpus: Lines, language: str) -> None:
+def _check(corpus: Lines, language: str, least: int) -> None:
     if language not in corpus:
         raise CorpusError(f"no text in {language!r} to learn from; the corpus has {sorted(corpus)}")
     if len(corpus) < 2:
         raise CorpusError(f"learning {language!r} needs text in another language as well")
     for name, lines in corpus.items():
-        if len(lines) < 8:
-            raise CorpusError(f"{len(lines)} lines in {name!r}; learning needs at least 8")
+        if len(lines) < least:
+            raise CorpusError(f"{len(lines)} lines in {name!r}; learning needs at least {least}")

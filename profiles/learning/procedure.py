@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ class Procedure:
         learnable = LearnableNeurons(self._ffns, gains=True, additions=False)
         count = self._count(self.recipe.suppress_budget)
         learned = self._learn(learnable, "factors", language, "suppress", show, budget=count)
-        account["factors"] = {"count": count, **asdict(learned.report)}
+        account["factors"] = {"count": len(learned.edit.neurons or ()), **asdict(learned.report)}
         return learned
 
     def _learn(
@@ -155,7 +156,7 @@ class Procedure:
         )
         checkpoint = None
         if self.folder:
-            key = self._key(kind, language, role, options)
+            key = self._key(kind, language, role, options, init)
             checkpoint = Checkpoint(self._file(kind, language, role), key)
         return learn(
             self.loaded.model,
@@ -177,7 +178,9 @@ class Procedure:
         assert self.folder
         return self.folder / f"{language}-{role}-{kind}.pt"
 
-    def _key(self, kind: str, language: str, role: Role, options: Options) -> str:
+    def _key(
+        self, kind: str, language: str, role: Role, options: Options, init: Edit | None
+    ) -> str:
         """Names a job by everything its result depends on."""
         text = hashlib.sha256()
         for lines in (self.train, self.held):
@@ -187,4 +190,25 @@ class Procedure:
         parts = [kind, language, role, asdict(options), self.recipe.seed, budgets.get(kind)]
         template = getattr(self.loaded.tokenizer, "chat_template", None)
         parts += [model.weights, model.tokenizer, template, text.hexdigest()]
+        parts += [str(self.loaded.model.dtype), self.down_projection, _installed()]
+        if init is not None and init.neurons is not None:
+            parts.append(hashlib.sha256(init.neurons.add.tobytes()).hexdigest())
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def forget(self, languages: Iterable[str]) -> None:
+        """Remove the checkpoints of edits that are stored, and the folder once it is empty."""
+        if self.folder is None or not self.folder.is_dir():
+            return
+        for language in languages:
+            for file in self.folder.glob(f"{language}-*-*.pt"):
+                file.unlink(missing_ok=True)
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+
+def _installed() -> str:
+    """This langsteer's version: what an older one learned may not be what this one would."""
+    try:
+        return version("langsteer")
+    except PackageNotFoundError:
+        return "not installed"

@@ -73,7 +73,8 @@ def generate(
 def _prompt_ids(tokenizer: Any, prompt: str) -> list[int]:
     ids = [int(i) for i in tokenizer(prompt).input_ids]
     if not ids:  # a tokenizer without BOS: a text from nothing begins after the end of another
-        ids = [tokenizer.bos_token_id or tokenizer.eos_token_id]
+        first = tokenizer.bos_token_id
+        ids = [tokenizer.eos_token_id if first is None else first]
     return ids
 
 

@@ -187,3 +187,8 @@ def test_line_breaks_in_a_row_make_sentences_of_one_number(tmp_path: Path) -> No
     corpus = read_corpus(str(file))
     assert corpus.texts["de"][:2] == ("de sentence 0", "again de sentence 0")
     assert corpus.numbers_of("de")[:4] == (0, 0, 1, 1)
+
+
+def test_text_files_have_no_columns() -> None:
+    with pytest.raises(CorpusError, match="folder of text files, which have no columns"):
+        read_corpus("starter", columns={"de": "a", "en": "b"})

@@ -91,3 +91,16 @@ def test_progress_ends_at_the_end(loaded: LoadedModel) -> None:
     run(loaded, progress=lambda done, of: seen.append((done, of)))
     assert seen == sorted(seen)
     assert seen[-1][0] == seen[-1][1]
+
+
+def test_a_region_is_left_where_its_language_is(
+    loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from profiles.judging.judge import Verdict
+
+    stayed = Verdict(text="", language="pt", probability=1, repetitive=False, bits=8.0, bytes=4)
+    monkeypatch.setattr(module, "judge", lambda _l, outputs, _a: [stayed for _ in outputs])
+    held = {"en": HELD["en"], "pt-BR": HELD["xx"]}
+    for role, success in (("target", 1.0), ("suppress", 0.0)):
+        found = calibrate(loaded, edit(loaded), held, "pt-BR", role, QUICK)  # type: ignore[arg-type]
+        assert found.frontier.points[0].success == success

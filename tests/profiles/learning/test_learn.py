@@ -20,7 +20,7 @@ from profiles.learning.offsets import LearnableOffsets
 from profiles.learning.options import Options
 from profiles.models.architecture import find_ffns
 from profiles.models.hooks import edited
-from profiles.profile import Edit, OffsetEdit
+from profiles.profile import Edit, NeuronEdit, OffsetEdit
 
 QUICK = Options(steps=30, batch=4, every=5, negatives=16, rate=0.2, context=24, length=16)
 LINES = {
@@ -150,6 +150,24 @@ def test_pruning_keeps_the_budget(model: LlamaForCausalLM, tokenizer: Any) -> No
     # What is kept was best with no more than these five.
     assert learned.report.best_step > 0.7 * learned.report.steps
     assert learned.report.curve[-1][2] < learned.report.curve[0][2]
+
+
+def test_learning_does_not_end_before_the_budget_is_kept(
+    model: LlamaForCausalLM, tokenizer: Any
+) -> None:
+    learnable = LearnableNeurons(find_ffns(model))
+    options = dataclasses.replace(QUICK, steps=60, neuron_rate=-0.5, patience=1)  # uphill
+    init = Edit(
+        neurons=NeuronEdit(
+            layer=np.zeros(1, np.int32),
+            neuron=np.zeros(1, np.int32),
+            add=np.ones(1, np.float32),
+            scale=np.zeros(1, np.float32),
+        )
+    )
+    learned = run(model, tokenizer, learnable, options=options, budget=5, init=init)
+    assert learned.edit.neurons is not None
+    assert len(learned.edit.neurons) == 5
 
 
 def test_factors_alone_leave_a_silent_neuron_silent(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -119,7 +120,10 @@ def test_a_chat_template_adds_foreign_turns_with_and_without_a_system_prompt() -
 def test_templates() -> None:
     class Tokenizer:
         chat_template = "some"
-        bos_token = "<s>"
+        bos_token, bos_token_id = "<s>", 1
+
+        def __call__(self, text: str) -> SimpleNamespace:
+            return SimpleNamespace(input_ids=[1, 5])
 
         def apply_chat_template(self, messages: Any, **_: Any) -> str:
             if messages[0]["role"] == "system":
