@@ -10,6 +10,7 @@ from profiles.commands.evaluate import evaluate
 from profiles.commands.inspect import inspect
 from profiles.commands.profile import profile
 from profiles.commands.report import report
+from profiles.commands.scores import scores
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,5 +37,5 @@ def main(
     """Control the language a served model answers in."""
 
 
-for verb in (profile, evaluate, report, inspect):
+for verb in (profile, scores, evaluate, report, inspect):
     app.command()(verb)

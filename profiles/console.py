@@ -59,7 +59,8 @@ def show_profile(facts: Mapping[str, Any]) -> None:
         table.add_row(
             f"{role}.recommended",
             f"success {point['success']:.0%}, perplexity ×{point['perplexity']:.2f}, "
-            f"repetition {point['repetition']:.0%} ({point['samples']} samples)",
+            f"repetition {point['repetition']:.0%} ({point['samples']} samples), "
+            f"phase {point['advised_phase']}",
         )
     for name, value in facts["provenance"].items():
         if name not in _FOR_JSON:

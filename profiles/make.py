@@ -24,7 +24,7 @@ from profiles.finding.closed import closed_edit
 from profiles.finding.histogram import score_histogram
 from profiles.finding.responses import MEMORY_LIMIT
 from profiles.finding.score import score_neurons
-from profiles.learning.calibrate import Calibration
+from profiles.learning.calibrate import EVEN, Calibration
 from profiles.learning.prefixes import Role
 from profiles.learning.procedure import Procedure
 from profiles.models.model import LoadedModel
@@ -134,7 +134,7 @@ def make_profiles(
         train=train.texts,
         held=held.texts,
         recipe=recipe,
-        calibration=Calibration(seed=recipe.seed),
+        calibration=_calibration(recipe),
         folder=folder,
         down_projection=down_projection,
     )
@@ -154,6 +154,9 @@ def make_profiles(
                 else:
                     index = activations.languages.index(language)
                     edit = closed_edit(recipe, role, activations, scores, index)
+                    if edit and recipe.calibrate:
+                        learned = teach.calibrated(edit, language, role, _part(show, done, jobs))
+                        edit, accounts[role] = learned.edit, learned.account
                     edits |= {role: edit} if edit else {}
                 done += 1
                 show(done, jobs)
@@ -174,6 +177,12 @@ def make_profiles(
     if not keep:
         teach.forget(languages)
     return Made(profiles=profiles, activations=activations, scores=scores, seconds=seconds)
+
+
+def _calibration(recipe: Recipe) -> Calibration:
+    if recipe.learns:
+        return Calibration(seed=recipe.seed)
+    return Calibration(seed=recipe.seed, strengths={"target": EVEN, "suppress": EVEN})
 
 
 def _part(show: Callable[[int, int], None], done: int, jobs: int) -> Callable[[float], None]:

@@ -26,11 +26,13 @@ class Recipe:
             what they have. "scored" changes the neurons with
             the best scores in closed form; "offset" takes the mean difference of the FFN outputs
             between the language and the others.
-        budget: share of all FFN neurons that "neurons" edits.
+        budgets: shares of all FFN neurons that "neurons" may edit; of several the smallest is
+            taken that is about as good as the best (see `choose_budget`).
         suppress_budget: share that learned suppression edits.
         steps: of learning, for each language and role; "neurons" spends as many again.
         seconds: at most so long for each, or None.
-        calibrate: choose the strength of learned edits on held-out text.
+        calibrate: choose the strength on held-out text; without it 1.0 is what learning or the
+            closed form gave, for "scored" the published edit.
         score: what ranks neurons: for "scored", and in the account of every profile.
         change: what "scored" does to its neurons. "set" fixes them at their median (with the score
             "ap" the recipe of Kojima et al. 2024), "add" adds their mean difference, "scale"
@@ -44,7 +46,7 @@ class Recipe:
     """
 
     method: Method = "learned"
-    budget: float = 0.01
+    budgets: tuple[float, ...] = (0.01,)
     suppress_budget: float = 0.05
     steps: int = 50
     seconds: float | None = None

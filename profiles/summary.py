@@ -68,11 +68,15 @@ def summarize(made: Made, corpus: Corpus, files: Mapping[str, Path]) -> dict[str
 
 
 def recommended(profile: Profile) -> dict[str, Any]:
-    """By role, the calibrated point strength 1.0 stands for; empty where none was calibrated."""
+    """By role, the calibrated point strength 1.0 stands for; empty where none was calibrated.
+
+    `advised_phase` is the phase that is best asked for, see `Frontier`.
+    """
     out = {}
     for role, account in profile.provenance.get("learning", {}).items():
         if found := account.get("calibration"):
-            out[role] = found["points"][found["recommended"]]
+            point = found["points"][found["recommended"]]
+            out[role] = {**point, "advised_phase": found.get("phase", point["phase"])}
     return out
 
 

@@ -1,1 +1,1 @@
-"""What finding neurons costs, measured against the plain ways of doing it."""
+"""What finding neurons and learning edits cost, against the plain ways of doing it."""

@@ -2,15 +2,16 @@
 
 Two comparisons, each in interleaved rounds in one process:
 
-- collecting: reading all the neurons while the corpus goes through the model, tokenizing
+- collecting: reading all the neurons while some of the corpus goes through the model, tokenizing
   included, against the bare forward passes over the same batches;
 - finding: collecting, scoring by average precision and selecting, against `plain`, which goes
   sentence by sentence and neuron by neuron.
 
-The plain way takes hours, so unless --full is given it does a sample of the sentences and of the
-neurons, and its time is extrapolated linearly; the output says so. Both ways leave out the LM
-head, and both yield the same scores, up to the rounding of batched matrix products: the output
-says how far apart they are.
+The plain way takes hours, so unless --full is given it does a sample of the sentences (evenly of
+all lengths) and of the neurons, and its time is extrapolated linearly; the output says so. Where
+the corpus has fewer sentences than asked for, pairs of its lines make up the rest. Both ways
+leave out the LM head, and both yield the same scores, up to the rounding of batched matrix
+products: the output says how far apart they are.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,8 @@ import torch
 
 from profiles.bench.plain import plain_responses, plain_scores, plain_selection
 from profiles.bench.rounds import compare
-from profiles.corpora.corpus import Corpus, read_corpus
+from profiles.bench.text import bench_corpus
+from profiles.corpora.corpus import Corpus
 from profiles.finding.activations import Activations, record
 from profiles.finding.average_precision import average_precision
 from profiles.finding.batches import plan
@@ -42,10 +44,17 @@ _NEURONS = 2000  # selected, as the paper does
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """How much of the work the plain way really does; None for all of it."""
+    """How much of the work is really done; None for all of it.
+
+    Attributes:
+        sentences, neurons: by the plain way.
+        collected: sentences of each language in the comparison with the bare forward passes, whose
+            speeds do not depend on how many there are.
+    """
 
     sentences: int | None
     neurons: int | None
+    collected: int | None = None
 
 
 def collecting(loaded: LoadedModel, corpus: Corpus, rounds: int) -> dict[str, Any]:
@@ -85,7 +94,9 @@ def finding(loaded: LoadedModel, corpus: Corpus, rounds: int, sample: Sample) ->
 
     ours()
     plain = _Plain(loaded, corpus, found["activations"], sample)
-    times = compare(plain, ours, rounds, warm=plain.sampled)
+    if plain.sampled:
+        plain()  # warm, as ours is
+    times = compare(plain, ours, rounds, warm=False)
     layers, width = found["activations"].means.shape[1:]
     return {
         "sentences": len(plain.labels),
@@ -117,13 +128,12 @@ class _Plain:
         self._flat = activations.means.reshape(len(activations.means), -1)
         self.labels, self._languages = activations.labels, len(activations.languages)
         count, width = self._flat.shape
-        rng = random.Random(0)
         sentences = min(sample.sentences or count, count)
         neurons = min(sample.neurons or width, width)
-        self.chosen_sentences = sorted(rng.sample(range(count), sentences))
-        self.chosen_neurons = sorted(rng.sample(range(width), neurons))
+        texts = _kept(corpus, activations)
+        self.chosen_sentences = _of_all_lengths(loaded, texts, sentences)
+        self.chosen_neurons = sorted(random.Random(0).sample(range(width), neurons))
         self.sampled = sentences < count or neurons < width
-        texts = _kept(loaded, corpus, activations)
         self._texts = [texts[n] for n in self.chosen_sentences]
         self._responses = np.zeros((0, width), np.float32)
         self._scored = np.zeros((self._languages, 0))
@@ -154,7 +164,22 @@ class _Plain:
         return float(np.abs(scores[:, self.chosen_neurons] - self._scored).max())
 
 
-def _kept(loaded: LoadedModel, corpus: Corpus, activations: Activations) -> list[str]:
+def _some(corpus: Corpus, count: int | None) -> Corpus:
+    """Every n-th sentence, about `count` of each language."""
+    if count is None:
+        return corpus
+    texts = {tag: lines[:: max(1, len(lines) // count)] for tag, lines in corpus.texts.items()}
+    return Corpus(source=corpus.source, texts=texts)
+
+
+def _of_all_lengths(loaded: LoadedModel, texts: Sequence[str], count: int) -> list[int]:
+    """Indices of `count` texts evenly spaced by length, so that a few stand for the cost of all."""
+    lengths = [len(ids) for ids in loaded.tokenizer(list(texts))["input_ids"]]
+    order = sorted(range(len(texts)), key=lengths.__getitem__)
+    return sorted(order[int((n + 0.5) * len(texts) / count)] for n in range(count))
+
+
+def _kept(corpus: Corpus, activations: Activations) -> list[str]:
     """The sentences in the order of `Activations.labels`; those too long are left out there."""
     if activations.dropped.any():
         raise SystemExit("the corpus has sentences over the length limit; choose another")
@@ -174,7 +199,7 @@ def measure(
 ) -> dict[str, Mapping[str, Any]]:
     """Both comparisons."""
     return {
-        "collecting": collecting(loaded, corpus, rounds),
+        "collecting": collecting(loaded, _some(corpus, sample.collected), rounds),
         "finding": finding(loaded, corpus, rounds, sample),
     }
 
@@ -209,29 +234,40 @@ def main() -> None:
     parser.add_argument("--precision", default="auto", choices=["auto", "bf16", "fp32"])
     parser.add_argument("--corpus", default="starter", help="as in langsteer profile")
     parser.add_argument("--languages", type=int, default=8, help="how many (default 8)")
-    parser.add_argument("--sentences", type=int, default=500, help="of each, at most (500)")
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
+    parser.add_argument("--sentences", type=int, default=500, help="of each (500)")
+    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default 3)")
     parser.add_argument("--plain-sentences", type=int, default=64, help="the plain way runs (64)")
     parser.add_argument("--plain-neurons", type=int, default=128, help="it scores (128)")
-    parser.add_argument("--full", action="store_true", help="let the plain way do all of it")
+    parser.add_argument(
+        "--collected", type=int, default=100, help="sentences of each to collect from (100)"
+    )
+    parser.add_argument("--full", action="store_true", help="do all of it, for hours")
     options = parser.parse_args()
     loaded = load_model(
         resolve_model(options.model, lambda line: print(line, file=sys.stderr)),
         options.model,
         options.precision,
     )
-    text = read_corpus(options.corpus, limit=options.sentences).texts
-    languages = sorted(text)[: options.languages]
-    corpus = Corpus(source=options.corpus, texts={tag: text[tag] for tag in languages})
+    corpus, joined = bench_corpus(options.corpus, options.languages, options.sentences)
     sample = Sample(
         sentences=None if options.full else options.plain_sentences,
         neurons=None if options.full else options.plain_neurons,
+        collected=None if options.full else options.collected,
     )
     result = measure(loaded, corpus, options.rounds, sample)
     if options.json:
-        facts = {"model": options.model, "device": str(loaded.device), "rounds": options.rounds}
-        print(json.dumps({**facts, "threads": torch.get_num_threads(), **result}))
+        facts = {
+            "model": options.model,
+            "device": str(loaded.device),
+            "dtype": str(loaded.model.dtype),
+            "threads": torch.get_num_threads(),
+            "rounds": options.rounds,
+            "joined_sentences": joined,
+        }
+        print(json.dumps({**facts, **result}))
     else:
+        if joined:
+            print(f"{joined} of the sentences are pairs of the corpus's lines")
         show(result)
 
 

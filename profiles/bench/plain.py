@@ -53,7 +53,8 @@ def plain_scores(
 
 def plain_selection(scores: NDArray[np.floating[Any]], count: int) -> list[list[int]]:
     """The top and the bottom `count`/2 neurons of each language."""
-    orders = [sorted(range(len(row)), key=row.__getitem__) for row in scores]
+    orders = [np.argsort(row).tolist() for row in scores]
+    count = min(count, scores.shape[1])
     low = count // 2
     return [order[:low] + order[len(order) - (count - low) :] for order in orders]
 

@@ -33,20 +33,31 @@ class BackendChoice:
         """Whether transformers must hold the model for the corpus to be read."""
         return self.name == "transformers"
 
+    def check(self, down_projection: str | None) -> None:
+        """What can be known before a model is loaded, which may take minutes.
+
+        Raises:
+            LangsteerError: options that do not go together, or no Ray cluster at the address.
+        """
+        if self.name == "vllm" and (self.ray_address or down_projection):
+            raise LangsteerError(
+                "--backend vllm takes neither --ray-address nor --down-projection: vLLM "
+                "spreads a model itself, and knows its layers"
+            )
+        if self.ray_address:
+            from profiles.finding.cluster import probe_cluster
+
+            probe_cluster(self.ray_address)
+
     def open(self, folder: Path, precision: str, down_projection: str | None) -> Backend | None:
         """The backend; None for this process's own model.
 
         Raises:
-            LangsteerError: options that do not go together, or a backend that is not installed.
+            LangsteerError: a backend that is not installed; call `check` first for the rest.
         """
         if self.name == "vllm":
             from profiles.finding.backend import find_backend
 
-            if self.ray_address or down_projection:
-                raise LangsteerError(
-                    "--backend vllm takes neither --ray-address nor --down-projection: vLLM "
-                    "spreads a model itself, and knows its layers"
-                )
             return find_backend("vllm")(
                 folder, precision=precision, workers=self.workers, options={}
             )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from profiles.errors import LangsteerError
+from profiles.errors import CorpusError, LangsteerError
 
 if TYPE_CHECKING:
+    from profiles.corpora.corpus import Corpus
     from profiles.models.model import LoadedModel
     from profiles.progress import Stage
 
@@ -20,6 +21,32 @@ Languages = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else.")]
 Precision = Annotated[str, typer.Option(help="Of the weights: auto, bf16 or fp32.")]
+_TEXT = "Text"
+Source = Annotated[
+    str,
+    typer.Option(
+        help="Folder of <language>.txt, .jsonl file, dataset id, or `starter`.",
+        rich_help_panel=_TEXT,
+    ),
+]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="Sentences read a language.", rich_help_panel=_TEXT)
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        help="Columns of a table of translations, e.g. de=sentence_deu,en=sentence_eng.",
+        rich_help_panel=_TEXT,
+    ),
+]
+Memory = Annotated[
+    float,
+    typer.Option(
+        min=0.01,
+        help="GiB of neuron responses to hold; more go to a temporary file.",
+        rich_help_panel="Speed and scale",
+    ),
+]
 Down = Annotated[
     str | None,
     typer.Option(help="Path of the FFN's down projection in a layer, for unknown architectures."),
@@ -58,6 +85,32 @@ def within(
     if missing := [tag for tag in wanted if tag not in known]:
         raise error(f"{lacks} {', '.join(missing)}; there is {', '.join(known)}")
     return wanted
+
+
+def read_text(
+    source: str, languages: str | None, limit: int | None, columns: str | None
+) -> tuple[Corpus, list[str]]:
+    """(the corpus with all of its languages, those of them that were asked for).
+
+    Raises:
+        CorpusError: it cannot be read, or lacks one of them.
+    """
+    from profiles.corpora.corpus import read_corpus
+
+    wanted = tags(languages)
+    named = wanted if "{language}" in source else None
+    text = read_corpus(source, named, limit=limit, columns=_columns(columns))
+    within(wanted, text.texts, CorpusError, f"{source} has no text in")
+    return text, wanted or [*text.texts]
+
+
+def _columns(given: str | None) -> dict[str, str] | None:
+    if given is None:
+        return None
+    pairs = [pair.partition("=") for pair in given.split(",")]
+    if not all(tag and column for tag, _, column in pairs):
+        raise CorpusError(f"--columns {given!r}: expected e.g. de=sentence_deu,en=sentence_eng")
+    return {tag.strip(): column.strip() for tag, _, column in pairs}
 
 
 def load(model: str, precision: str, quiet: bool, *, weights: bool = True) -> LoadedModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -14,17 +14,27 @@ from profiles.commands.common import (
     Json,
     Languages,
     Precision,
+    choice,
     load,
     reported,
     stages,
     tags,
 )
 
-_CONDITIONS = "bos, paragraph, mid, other, chat, translate, answer; or all."
+if TYPE_CHECKING:
+    from profiles.judging.options import Phase
+
+_CONDITIONS = (
+    "What the model has read. Towards a language, and away from it in that language: "
+    "bos, paragraph, mid. Towards only: other, chat, translate, answer. Away only: "
+    "denied-paragraph, denied-line, denied-mid. "
+    "Or all; or none, for the perplexity of natural text alone."
+)
 _BASELINES = "all, or of instruction, instruction-native, logit-bias, ap-median, lape, residual."
 
 
 def evaluate(
+    context: typer.Context,
     model: Annotated[
         str | None,
         typer.Argument(
@@ -38,7 +48,9 @@ def evaluate(
         ),
     ] = None,
     languages: Languages = None,
-    conditions: Annotated[str, typer.Option(help=_CONDITIONS)] = "bos,paragraph,mid,other",
+    conditions: Annotated[
+        str, typer.Option(help=_CONDITIONS)
+    ] = "bos,paragraph,mid,other,denied-line",
     roles: Annotated[str, typer.Option(help="target, suppress or both.")] = "target,suppress",
     baselines: Annotated[str, typer.Option(help=_BASELINES)] = "none",
     samples: Annotated[int, typer.Option(min=1, help="Outputs a cell.")] = 50,
@@ -48,6 +60,10 @@ def evaluate(
     strengths: Annotated[
         str, typer.Option("--strengths", "--strength", help="Factors on the edits, e.g. 0.5,1,1.5.")
     ] = "1",
+    phase: Annotated[
+        str,
+        typer.Option(help="What profiles edit: all; or decode, the answer and not the prompt."),
+    ] = "all",
     text: Annotated[
         Path | None,
         typer.Option(
@@ -57,20 +73,22 @@ def evaluate(
         ),
     ] = None,
     text_lines: Annotated[
-        str | None, typer.Option(help="Which lines of --text, e.g. 700:1000, from 0.")
+        str | None, typer.Option(help="Which lines of the text, e.g. 700:1000, from 0.")
     ] = None,
     held_out: Annotated[
         int, typer.Option(min=0, help="Paragraphs a language for perplexity; 0 for none.")
     ] = 8,
     embedder: Annotated[
         Path | None,
-        typer.Option(help="Folder of a sentence embedder, to compare translations by meaning."),
+        typer.Option(help="Folder of a sentence embedder, for translate: compares by meaning."),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for evaluation.json and samples.jsonl.", file_okay=False),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from what --out holds.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from what --out holds, if it does.")
+    ] = False,
     plots: Annotated[bool, typer.Option("--plots", help="Draw into --out as well.")] = False,
     server: Annotated[
         str | None, typer.Option(help="Judge a running server, e.g. http://localhost:8000.")
@@ -89,19 +107,23 @@ def evaluate(
     with reported("evaluate"):
         from profiles.errors import LangsteerError
         from profiles.judging.baselines import BASELINES
-        from profiles.judging.condition import TARGET_CONDITIONS
-        from profiles.judging.options import Options
-        from profiles.judging.run import Place, run
+        from profiles.judging.condition import CONDITIONS
+        from profiles.judging.effect import Choice, complaint
+        from profiles.judging.options import PHASES, Options
+        from profiles.judging.run import run
+        from profiles.judging.subject import Place
         from profiles.judging.table import show_evaluation
         from profiles.ready.folder import profile_folder
 
+        choice("--phase", phase, PHASES)
         options = Options(
             samples=samples,
             tokens=tokens,
             temperature=temperature,
             seed=seed,
             strengths=_strengths(strengths),
-            conditions=_chosen("--conditions", conditions, TARGET_CONDITIONS),
+            phase=cast("Phase", phase),
+            conditions=_chosen("--conditions", conditions, tuple(CONDITIONS)),
             roles=_chosen("--roles", roles, ("target", "suppress")),
             baselines=_chosen("--baselines", baselines, tuple(BASELINES)),
             held_out=held_out,
@@ -111,8 +133,15 @@ def evaluate(
             raise typer.BadParameter("none leaves nothing to judge", param_hint="--roles")
         if server is None and (model is None or profiles is None):
             raise typer.BadParameter("MODEL and --profiles are needed, or --server")
-        if (resume or plots) and out is None:
-            raise typer.BadParameter("--resume and --plots need --out")
+        chosen = Choice(
+            options=options,
+            given=_given(context),
+            model=model is not None,
+            server=server is not None,
+            out=out is not None,
+        )
+        if wrong := complaint(chosen):
+            raise typer.BadParameter(wrong[1], param_hint=wrong[0])
         place = Place(
             profiles=profiles and profile_folder(profiles),
             server=server,
@@ -140,12 +169,24 @@ def evaluate(
             show_evaluation(result, out)
 
 
+def _given(context: typer.Context) -> frozenset[str]:
+    """The options the command line names; defaults and environment variables are not wishes."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return frozenset(
+        "--" + name.replace("_", "-")
+        for name, source in sources.items()
+        if source is not None and source.name == "COMMANDLINE"
+    )
+
+
 def _chosen(option: str, value: str, choices: tuple[str, ...]) -> tuple[str, ...]:
     names = [name.strip() for name in value.split(",") if name.strip()]
     if names == ["all"]:
         return choices
     if names == ["none"]:
         return ()
+    if not names:
+        raise typer.BadParameter("names nothing; none is a choice", param_hint=option)
     if unknown := [name for name in names if name not in choices]:
         raise typer.BadParameter(
             f"{unknown[0]!r} is not one of {', '.join(choices)}", param_hint=option

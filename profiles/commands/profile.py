@@ -10,34 +10,36 @@ import typer
 
 from profiles.commands.backend import BACKENDS, BackendChoice
 from profiles.commands.common import (
+    Columns,
     Down,
     Json,
     Languages,
+    Limit,
+    Memory,
     Model,
     Precision,
+    Source,
     choice,
     load,
+    read_text,
     reported,
     stages,
     tags,
     within,
 )
+from profiles.commands.without_effect import refuse_without_effect
 from profiles.errors import CorpusError, LangsteerError
 from profiles.finding.score import SCORES
 from profiles.recipe import CHANGES, METHODS, Recipe
 
-_CLOSED, _SPEED, _TEXT = "Closed forms (--method scored, offset)", "Speed and scale", "Text"
+_CLOSED, _SPEED = "Closed forms (--method scored, offset)", "Speed and scale"
+_BUDGETS = ",".join(f"{share:g}" for share in Recipe.budgets)
 
 
 def profile(
+    context: typer.Context,
     model: Model,
-    corpus: Annotated[
-        str,
-        typer.Option(
-            help="Folder of <language>.txt, .jsonl file, dataset id, or `starter`.",
-            rich_help_panel=_TEXT,
-        ),
-    ] = "starter",
+    corpus: Source = "starter",
     languages: Languages = None,
     suppress: Annotated[
         str | None,
@@ -53,9 +55,12 @@ def profile(
         str, typer.Option(help=f"What an edit is: {', '.join(METHODS)}.")
     ] = Recipe.method,
     budget: Annotated[
-        float,
-        typer.Option(min=1e-5, max=1.0, help="Share of the neurons that `neurons` may edit."),
-    ] = Recipe.budget,
+        str,
+        typer.Option(
+            help="Share of the neurons that `neurons` may edit; of several, e.g. 0.001,0.01, the "
+            "smallest that is about as good as the best."
+        ),
+    ] = _BUDGETS,
     suppress_budget: Annotated[
         float,
         typer.Option(min=1e-5, max=1.0, help="The same for learned suppression."),
@@ -68,20 +73,14 @@ def profile(
         typer.Option(min=1.0, help="Learn for at most so long, for each language and role."),
     ] = None,
     calibrate: Annotated[
-        bool, typer.Option(help="Choose the strength of learned edits on held-out text.")
-    ] = Recipe.calibrate,
-    seed: Annotated[int, typer.Option(help="Of everything drawn.")] = Recipe.seed,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=1, help="Sentences read a language.", rich_help_panel=_TEXT),
-    ] = None,
-    columns: Annotated[
-        str | None,
+        bool | None,
         typer.Option(
-            help="Columns of a table of translations, e.g. de=sentence_deu,en=sentence_eng.",
-            rich_help_panel=_TEXT,
+            help="Choose the strength on held-out text; done unless --backend vllm has the model."
         ),
     ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything drawn.")] = Recipe.seed,
+    limit: Limit = None,
+    columns: Columns = None,
     score: Annotated[
         str,
         typer.Option(help=f"What ranks neurons: {', '.join(SCORES)}.", rich_help_panel=_CLOSED),
@@ -104,6 +103,10 @@ def profile(
             min=0.0, help="Factor on the mean difference of `offset`.", rich_help_panel=_CLOSED
         ),
     ] = Recipe.gain,
+    suppress_gain: Annotated[
+        float,
+        typer.Option(min=0.0, help="The same away from a language.", rich_help_panel=_CLOSED),
+    ] = Recipe.suppress_gain,
     work: Annotated[
         Path | None,
         typer.Option(
@@ -132,14 +135,7 @@ def profile(
         str | None,
         typer.Option(help="Ray cluster to read the corpus on.", rich_help_panel=_SPEED),
     ] = None,
-    memory: Annotated[
-        float,
-        typer.Option(
-            min=0.01,
-            help="GiB of neuron responses to hold; more go to a temporary file.",
-            rich_help_panel=_SPEED,
-        ),
-    ] = 2.0,
+    memory: Memory = 2.0,
     precision: Precision = "auto",
     down_projection: Down = None,
     as_json: Json = False,
@@ -156,43 +152,45 @@ def profile(
         ("--precision", precision, ("auto", "bf16", "fp32")),
     ):
         choice(option, value, known)
+    refuse_without_effect(context)
     with reported("profile"):
         from profiles.console import show_profiles
-        from profiles.corpora.corpus import read_corpus
         from profiles.make import make_profiles
         from profiles.models.resolve import resolve_model
         from profiles.profile import Profile
         from profiles.store import save
         from profiles.summary import summarize
 
+        how = BackendChoice(name=backend, workers=workers, ray_address=ray_address)
         recipe = Recipe(
             method=method,  # type: ignore[arg-type]
-            budget=budget,
+            budgets=_budgets(budget),
             suppress_budget=suppress_budget,
             steps=steps,
             seconds=seconds,
-            calibrate=calibrate,
+            calibrate=how.loads_weights if calibrate is None else calibrate,
             score=score,  # type: ignore[arg-type]
             change=change,  # type: ignore[arg-type]
             neurons=neurons,
             factor=factor,
             gain=gain,
+            suppress_gain=suppress_gain,
             seed=seed,
         )
-        how = BackendChoice(name=backend, workers=workers, ray_address=ray_address)
-        if not how.loads_weights and (recipe.learns or recipe.score == "attribution"):
+        if not how.loads_weights and (
+            recipe.learns or recipe.calibrate or recipe.score == "attribution"
+        ):
             raise LangsteerError(
-                f"--backend {backend} reads a corpus; learning and attribution need gradients. "
-                "Choose --method scored or offset, and another --score"
+                f"--backend {backend} reads a corpus; learning, calibration and attribution need "
+                "the model here. Choose --method scored or offset, --no-calibrate, and another "
+                "--score"
             )
+        if len(recipe.budgets) > 1 and not recipe.calibrate:
+            raise LangsteerError("choosing among several --budget takes calibration")
         if method == "scored" and change == "ablate" and suppress == "none":
             raise LangsteerError("--change ablate only suppresses: leave out --suppress none")
-        wanted = tags(languages)
-        named = wanted if "{language}" in corpus else None
-        text = read_corpus(corpus, named, limit=limit, columns=_columns(columns))
-        wanted = within(wanted, text.texts, CorpusError, f"{corpus} has no text in") or [
-            *text.texts
-        ]
+        how.check(down_projection)
+        text, wanted = read_text(corpus, languages, limit, columns)
         denied = [] if suppress == "none" else tags(suppress) or wanted
         within(denied, wanted, CorpusError, "--suppress takes some of --languages, not")
         out.mkdir(parents=True, exist_ok=True)
@@ -224,10 +222,13 @@ def profile(
             show_profiles(summary)
 
 
-def _columns(given: str | None) -> dict[str, str] | None:
-    if given is None:
-        return None
-    pairs = [pair.partition("=") for pair in given.split(",")]
-    if not all(tag and column for tag, _, column in pairs):
-        raise CorpusError(f"--columns {given!r}: expected e.g. de=sentence_deu,en=sentence_eng")
-    return {tag.strip(): column.strip() for tag, _, column in pairs}
+def _budgets(value: str) -> tuple[float, ...]:
+    try:
+        found = tuple(sorted({float(part) for part in value.split(",")}))
+    except ValueError:
+        found = ()
+    if not found or not all(1e-5 <= share <= 1 for share in found):
+        raise typer.BadParameter(
+            f"{value!r} is not a list of shares from 0.00001 to 1", param_hint="--budget"
+        )
+    return found

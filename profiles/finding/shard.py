@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import pickle
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +20,12 @@ from profiles.corpora.corpus import Corpus
 from profiles.finding.activations import Activations, Progress, record_through
 from profiles.finding.backend import BackendError, Recorded
 from profiles.finding.batches import BATCH_TOKENS, Batch
+from profiles.finding.cluster import probe_cluster
 from profiles.finding.responses import MEMORY_LIMIT, Stored
 from profiles.finding.sites import SiteName
 from profiles.models.model import Precision
+
+_SETTLING = 10.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +57,8 @@ class Shards:
         """What each batch did, in the order of `batches`, whoever ran them.
 
         Raises:
-            BackendError: Ray is missing or does not start, or a worker failed; says why.
+            BackendError: Ray is missing or does not start, no cluster answers at `address`, or a
+                worker failed; says why.
         """
         if self.workers < 1:
             raise ValueError(f"workers is {self.workers}, must be at least 1")
@@ -60,29 +67,55 @@ class Shards:
 
         threads = self.threads or max(1, torch.get_num_threads() // self.workers)
         gpus = (1.0 if torch.cuda.is_available() else 0.0) if self.gpus is None else self.gpus
-        with _started(ray, self.address, self.workers * threads):
-            source = ray.data.from_items(
-                [{"batch": pickle.dumps(batch)} for batch in batches],
-                override_num_blocks=len(batches),
-            )
-            source.context.enable_progress_bars = False
-            # Sums in floating point are added in one order, whichever worker is first.
-            source.context.execution_options.preserve_order = True
-            found = source.map_batches(
-                _Worker,
-                fn_constructor_kwargs={"shards": self, "threads": threads},
-                batch_size=1,
-                compute=ray.data.ActorPoolStrategy(size=min(self.workers, len(batches))),
-                num_cpus=threads,
-                num_gpus=gpus,
-            )
+        with (
+            _started(ray, self.address, self.workers * threads),
+            _settled(),
+            # Closed, or after an error Ray Data would go on in the background.
+            closing(self._rows(ray, batches, threads, gpus)) as rows,
+        ):
             try:
-                for row in found.iter_rows():
+                for row in rows:
                     if row["error"]:
                         raise BackendError(f"a worker failed: {row['error']}")
                     yield pickle.loads(row["recorded"])
             except ray.exceptions.RayError as error:
                 raise BackendError(f"a worker was lost: {_line(error)}") from error
+
+    def _rows(
+        self, ray: Any, batches: Sequence[Batch], threads: int, gpus: float
+    ) -> Generator[Any, None, None]:
+        source = ray.data.from_items(
+            [{"batch": pickle.dumps(batch)} for batch in batches],
+            override_num_blocks=len(batches),
+        )
+        source.context.enable_progress_bars = False
+        # Sums in floating point are added in one order, whichever worker is first.
+        source.context.execution_options.preserve_order = True
+        found = source.map_batches(
+            _Worker,
+            fn_constructor_kwargs={"shards": self, "threads": threads},
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=min(self.workers, len(batches))),
+            num_cpus=threads,
+            num_gpus=gpus,
+        )
+        yield from found.iter_rows()
+
+
+@contextmanager
+def _settled() -> Iterator[None]:
+    """Wait for the threads that Ray Data starts in the block.
+
+    One that finds Ray shut down ends the whole process, without a word.
+    """
+    before = {*threading.enumerate()}
+    try:
+        yield
+    finally:
+        gc.collect()  # what Ray Data runs in is stopped when no one holds it
+        deadline = time.monotonic() + _SETTLING
+        for thread in {*threading.enumerate()} - before:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def record_sharded(
@@ -188,6 +221,7 @@ def _started(ray: Any, address: str | None, cpus: int) -> Iterator[None]:
     if address is None:
         options |= {"address": "local", "include_dashboard": False, "num_cpus": cpus}
     else:
+        probe_cluster(address)
         options |= {"address": address}
     try:
         ray.init(**options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from typing import Any
@@ -88,6 +88,7 @@ class Condition:
         rows: makes the rows; raises SkippedError where the condition does not apply.
         greedy: decoded without sampling: there is one right answer.
         suppressing: judges suppression; its prompts are in the denied language.
+        away: the condition away from a language that this one's name asks for too, if any.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Condition:
     rows: Callable[[Scene], list[Row]]
     greedy: bool = False
     suppressing: bool = False
+    away: str | None = None
 
 
 def _cycled(rows: Iterable[Row], count: int) -> list[Row]:
@@ -201,11 +203,19 @@ def _denied_line(scene: Scene) -> list[Row]:
 CONDITIONS: dict[str, Condition] = {
     c.name: c
     for c in (
-        Condition(name="bos", about="generated from nothing", rows=_bos),
+        Condition(name="bos", about="generated from nothing", rows=_bos, away="bos"),
         Condition(
-            name="paragraph", about="after an English paragraph and a blank line", rows=_paragraph
+            name="paragraph",
+            about="after an English paragraph and a blank line",
+            rows=_paragraph,
+            away="denied-paragraph",
         ),
-        Condition(name="mid", about="in the middle of an English sentence", rows=_mid),
+        Condition(
+            name="mid",
+            about="in the middle of an English sentence",
+            rows=_mid,
+            away="denied-mid",
+        ),
         Condition(
             name="other", about="after a paragraph in another language than English", rows=_other
         ),
@@ -246,5 +256,18 @@ CONDITIONS: dict[str, Condition] = {
         ),
     )
 }
-TARGET_CONDITIONS = tuple(name for name, c in CONDITIONS.items() if not c.suppressing)
-DEFAULT_CONDITIONS = ("bos", "paragraph", "mid", "other")
+DEFAULT_CONDITIONS = ("bos", "paragraph", "mid", "other", "denied-line")
+
+
+def of_role(role: str, names: Sequence[str]) -> list[str]:
+    """The conditions judged in a role where `names` are asked for.
+
+    A name asks for the condition and, away from a language, for its counterpart in the denied
+    language: `paragraph` is `denied-paragraph` there.
+    """
+    if role == "target":
+        return [name for name in names if not CONDITIONS[name].suppressing]
+    away = {CONDITIONS[name].away for name in names}
+    return [
+        name for name, c in CONDITIONS.items() if name in away or (c.suppressing and name in names)
+    ]

@@ -10,7 +10,14 @@ from typing import Any
 
 from profiles.judging.baselines import Bench, Role
 from profiles.judging.cell import averages, by_source, measure
-from profiles.judging.condition import CONDITIONS, Condition, Row, Scene, SkippedError
+from profiles.judging.condition import (
+    CONDITIONS,
+    Condition,
+    Row,
+    Scene,
+    SkippedError,
+    of_role,
+)
 from profiles.judging.content import answer_recall, holds_answer, translation_scores
 from profiles.judging.damage import HeldOut
 from profiles.judging.identify import primary
@@ -82,7 +89,7 @@ class Evaluation:
             ("suppress", suppress),
         )
         for role, methods in wanted:
-            names = self._names(role) if methods else []
+            names = of_role(role, self._options.conditions) if methods else []
             every = {
                 language: [*own, *self._baselines(role, names, language, bench)]
                 for language, own in methods.items()
@@ -101,11 +108,6 @@ class Evaluation:
         assert self._loaded
         return HeldOut(self._loaded, self._text, self._options.held_out)
 
-    def _names(self, role: Role) -> list[str]:
-        if role == "target":
-            return [*self._options.conditions]
-        return ["bos", *(name for name, c in CONDITIONS.items() if c.suppressing)]
-
     def _baselines(
         self, role: Role, conditions: Sequence[str], language: str, bench: Bench | None
     ) -> list[Method]:
@@ -117,7 +119,10 @@ class Evaluation:
             if all(map(self._record.has, keys)) and self._has_damage(role, name, None, language):
                 continue
             try:
-                out.append(bench.method(name, language, role))
+                method = bench.method(name, language, role)
+                if not conditions and method.apply is None:
+                    raise SkippedError("it changes what is asked, and no --conditions ask anything")
+                out.append(method)
             except SkippedError as reason:
                 self._record.skip(baseline=name, role=role, language=language, reason=str(reason))
         return out

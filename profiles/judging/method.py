@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from profiles.judging.condition import Row
 
 Apply = Callable[[], AbstractContextManager[object]]
+ApplyFrom = Callable[[Sequence[int]], AbstractContextManager[object]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +21,8 @@ class Method:
         name: as in tables; "unsteered" and "steered" are langsteer's own.
         strength: factor on the edit, where the method has one.
         apply: a block within which the offline model is changed; None where it is not.
+        apply_from: the same from a position a row on, BOS being 0, where prompts are left alone;
+            None where what is written takes `apply`.
         instruction: put into every prompt, see `Row.instructed`.
         steering: the request's `steering` field, where a server does it.
     """
@@ -27,12 +30,24 @@ class Method:
     name: str
     strength: float | None = None
     apply: Apply | None = None
+    apply_from: ApplyFrom | None = None
     instruction: str | None = None
     steering: Mapping[str, Any] | None = None
 
     def applied(self) -> AbstractContextManager[object]:
-        """The block to generate in."""
+        """The block to read natural text in: all of it, as if it were an answer."""
         return self.apply() if self.apply else nullcontext()
+
+    def writing(self, prompt_tokens: Sequence[int]) -> AbstractContextManager[object]:
+        """The block to write in.
+
+        Args:
+            prompt_tokens: length of each row's prompt, BOS included.
+        """
+        if self.apply_from is None:
+            return self.applied()
+        # The last prompt token's output is the first that is sampled from.
+        return self.apply_from([max(0, count - 1) for count in prompt_tokens])
 
     def asked(self, row: Row) -> Row:
         """The row as this method asks it."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from profiles.judging.condition import DEFAULT_CONDITIONS
 from profiles.judging.writer import Sampling
+
+Phase = Literal["all", "decode"]
+PHASES: tuple[Phase, ...] = ("all", "decode")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +22,9 @@ class Options:
         temperature: of plain sampling, no nucleus filter.
         seed: of the first sample.
         strengths: factors on the profiles' edits, each evaluated by itself.
-        conditions: names of `CONDITIONS` that are judged towards a target.
+        phase: "all" edits prompt and answer; "decode" edits from the last prompt token on. Of the
+            profiles' edits: baselines are as published.
+        conditions: names of `CONDITIONS`; see `of_role` for what they mean in which role.
         roles: "target", "suppress".
         baselines: names of `BASELINES`.
         held_out: paragraphs a language whose perplexity is measured; 0 for none.
@@ -31,6 +36,7 @@ class Options:
     temperature: float = 0.8
     seed: int = 1
     strengths: tuple[float, ...] = (1.0,)
+    phase: Phase = "all"
     conditions: tuple[str, ...] = DEFAULT_CONDITIONS
     roles: tuple[str, ...] = ("target", "suppress")
     baselines: tuple[str, ...] = ()
@@ -48,5 +54,5 @@ class Options:
 
     def fixed(self) -> dict[str, Any]:
         """What all cells of one evaluation share; the rest may grow when it is resumed."""
-        names = ("samples", "tokens", "temperature", "seed", "held_out")
+        names = ("samples", "tokens", "temperature", "seed", "phase", "held_out")
         return {name: value for name, value in asdict(self).items() if name in names}

@@ -22,15 +22,17 @@ class Record:
 
     Args:
         facts: the evaluation's head: model, text, options, profiles. A resumed one must have
-            the same, see `SAME`.
+            the same, see `SAME`; "meaning" too, where both have it.
         out: folder for evaluation.json and samples.jsonl; None keeps all in memory.
-        resume: go on from what `out` holds.
+        resume: go on from what `out` holds, if it does.
 
     Raises:
-        LangsteerError: there is nothing to resume, or it was made with other settings.
+        LangsteerError: what there is to resume is damaged, or was made with other settings.
     """
 
-    SAME = ("format", "model", "server", "text", "options")
+    SAME = ("format", "model", "precision", "server", "text", "options")
+    # What further languages or conditions add to.
+    _GROWING = ("profiles", "neurons_edited")
 
     def __init__(self, facts: Mapping[str, Any], out: Path | None, resume: bool = False) -> None:
         self.data: dict[str, Any] = {
@@ -80,11 +82,15 @@ class Record:
             found = json.loads((out / FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise LangsteerError(f"cannot resume from {out / FILE}: {error}") from error
-        for name in self.SAME:
-            if found.get(name) != json.loads(json.dumps(self.data.get(name))):
+        # Who measures no meaning now, or did not then, compares nothing by it.
+        both = found.get("meaning") and self.data.get("meaning")
+        for name in (*self.SAME, "meaning") if both else self.SAME:
+            now = json.loads(json.dumps(self.data.get(name)))
+            if found.get(name) != now:
                 raise LangsteerError(
                     f"cannot resume: {out / FILE} was made with another {name}, "
-                    f"{json.dumps(found.get(name))}; evaluate anew without --resume, or elsewhere"
+                    f"{json.dumps(found.get(name))}, now it is {json.dumps(now)}; "
+                    "evaluate anew without --resume, or elsewhere"
                 )
         for tag, version in found.get("profiles", {}).items():
             if self.data["profiles"].get(tag, version) != version:
@@ -92,7 +98,9 @@ class Record:
                     f"cannot resume: {out / FILE} judged {tag}@{version}, the profile is now "
                     f"@{self.data['profiles'][tag]}; evaluate anew without --resume"
                 )
-        self.data["profiles"] = {**found.get("profiles", {}), **self.data["profiles"]}
+        for name in self._GROWING:
+            self.data[name] = {**found.get(name, {}), **self.data.get(name, {})}
+        self.data["meaning"] = self.data.get("meaning") or found.get("meaning")
         for name in ("natural", *_LISTS):
             self.data[name] = found.get(name, self.data[name])
         # Outputs of a cell that was being written when it was interrupted come again.

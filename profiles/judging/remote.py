@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -11,7 +12,7 @@ import httpx
 from profiles.errors import LangsteerError, ProfileError
 from profiles.judging.condition import Row, SkippedError
 from profiles.judging.method import Method
-from profiles.judging.writer import Output, Sampling, Show
+from profiles.judging.writer import Output, Sampling, Show, nothing
 from profiles.profile import Profile
 
 _AT_ONCE = 32
@@ -25,6 +26,10 @@ class Remote:
         url: its base address, with or without /v1.
         api_key: sent as a bearer token.
         transport: for tests.
+
+    Attributes:
+        model: what it calls the model it serves.
+        tokenizer: the model's, where it is at hand; None asks the server.
 
     Raises:
         LangsteerError: nothing answers, or something other than `langsteer serve`.
@@ -45,6 +50,7 @@ class Remote:
         self.model = str(models["data"][0]["id"])
         found = self._get("/v1/steering/profiles")
         self._profiles: dict[str, dict[str, Any]] = {p["language"]: p for p in found["data"]}
+        self.tokenizer: Any = None
 
     @property
     def has_chat(self) -> bool:
@@ -79,6 +85,12 @@ class Remote:
         """One output a row; at most 32 requests at once."""
         if method.apply:
             raise SkippedError("it changes the model itself, which a server does not offer")
+        # vLLM refuses an empty text: BOS alone goes as its token.
+        if not all(row.prompt or row.messages for row in rows) and not self._nothing:
+            who = "the server's /tokenize" if self.tokenizer is None else "MODEL's tokenizer"
+            raise SkippedError(
+                f"vLLM takes no empty prompt, and {who} names no token that text begins with"
+            )
         bodies = [self._body(row, method, sampling, n) for n, row in enumerate(rows)]
         with ThreadPoolExecutor(min(sampling.batch, _AT_ONCE)) as pool:
             out = []
@@ -102,9 +114,21 @@ class Remote:
         if method.steering:
             body["steering"] = dict(method.steering)
         if not row.messages:
-            return "/v1/completions", body | {"prompt": row.prompt}
+            return "/v1/completions", body | {"prompt": row.prompt or self._nothing}
         messages = [{"role": role, "content": content} for role, content in row.messages]
         return "/v1/chat/completions", body | {"messages": messages}
+
+    @cached_property
+    def _nothing(self) -> list[int]:
+        """The prompt that is BOS alone, as token ids; empty where nobody knows it."""
+        if self.tokenizer is not None:
+            return nothing(self.tokenizer)
+        body = {"model": self.model, "prompt": "", "add_special_tokens": True}
+        answer = self._send("POST", "/tokenize", body)
+        if answer.status_code in (400, 404, 405, 501):
+            return []
+        found = self._checked(answer).get("tokens")
+        return [*map(int, found)] if isinstance(found, list) else []
 
     def _ask(self, request: tuple[str, dict[str, Any]]) -> str:
         path, body = request

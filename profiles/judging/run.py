@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from profiles.errors import ProfileError
+from profiles.errors import LangsteerError
 from profiles.judging.baselines import Bench
+from profiles.judging.effect import check_applies
 from profiles.judging.evaluate import Evaluation
 from profiles.judging.meaning import Meaning, encoder, hidden_states
-from profiles.judging.method import Method
 from profiles.judging.options import Options
 from profiles.judging.record import Record
-from profiles.judging.remote import Remote
-from profiles.judging.text import read_text
-from profiles.judging.writer import OfflineWriter, Writer
-from profiles.models.hooks import edited
+from profiles.judging.subject import Place, Subject
+from profiles.judging.text import EvaluationText, read_text
 from profiles.models.model import LoadedModel
-from profiles.profile import Edit, Profile
 from profiles.progress import Stage
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where everything is.
-
-    Attributes:
-        profiles: folder of profiles; None where only a server is judged.
-        server: base URL of a running server; None judges offline.
-        api_key: of the server.
-        down_projection: see `find_ffns`.
-        text, text_lines: see `read_text`.
-        embedder: see `encoder`; None takes the model's own hidden states.
-        out, resume: see `Record`.
-    """
-
-    profiles: Path | None = None
-    server: str | None = None
-    api_key: str | None = None
-    down_projection: str | None = None
-    text: Path | None = None
-    text_lines: tuple[int, int] | None = None
-    embedder: Path | None = None
-    out: Path | None = None
-    resume: bool = False
 
 
 def run(
@@ -66,149 +36,77 @@ def run(
             only a server has it.
 
     Raises:
-        LangsteerError: whatever cannot be read, made or reached; says what mends it.
+        LangsteerError: whatever cannot be read, made, reached or measured; says what mends it.
     """
     from profiles.corpora.corpus import read_corpus
-    from profiles.make import versions
 
     text = read_text(place.text, place.text_lines)
-    remote = Remote(place.server, place.api_key) if place.server else None
-    loaded = load() if load else None
-    profiles = _profiles(place, loaded)
-    offered = (
-        remote.offered(profiles) if remote else {tag: p.version for tag, p in profiles.items()}
-    )
-    wanted = _wanted(languages, offered, place)
-    writer: Writer
-    if remote:
-        writer = remote
-    else:
-        assert loaded
-        writer = OfflineWriter(loaded)
-    record = Record(
-        {
-            "model": _model(loaded, remote),
-            "server": place.server,
-            "text": {"source": text.source, "sha256": text.digest, "languages": text.languages},
-            "options": options.fixed(),
-            "profiles": {tag: offered[tag] for tag in wanted},
-            "neurons_edited": _shares(profiles, wanted),
-            "versions": versions(),
-        },
-        place.out,
-        place.resume,
-    )
-    if loaded is None:
-        record.skip(
-            measures="bits_per_byte, bits_ratio, perplexity, meaning",
-            reason="they take the model offline: give MODEL as well",
-        )
-    methods = {
-        role: {
-            tag: found
-            for tag in wanted
-            if (found := _methods(role, tag, profiles, remote, loaded, options, place))
-        }
-        for role in ("target", "suppress")
-        if role in options.roles
-    }
-    if not any(methods.values()):
-        raise ProfileError(
-            f"the profiles of {', '.join(wanted)} have no edit for {' or '.join(options.roles)}"
-        )
-    bench = Bench(loaded if not remote else None, read_corpus(), stage, place.down_projection)
+    subject = Subject(place, languages, options)
+    if subject.remote or not options.held_out:
+        check_applies(subject.plan, text, options)
+    if load:
+        subject.load(load)
+    compared = _compared(place, options, text, subject.loaded)
+    record = _record(place, options, text, subject, compared)
+    loaded = None if subject.remote else subject.model
+    bench = Bench(loaded, read_corpus(), stage, place.down_projection)
     meaning = None
-    if loaded and "translate" in options.conditions and text.tag_of("en"):
-        embed = encoder(place.embedder) if place.embedder else hidden_states(loaded)
+    if compared:
+        embed = encoder(place.embedder) if place.embedder else hidden_states(subject.model)
         meaning = Meaning(embed, text.lines)
-        record.data["meaning"] = str(place.embedder or "the model's own middle layer")
-    return Evaluation(
+    result = Evaluation(
         record=record,
-        writer=writer,
-        loaded=loaded,
+        writer=subject.writer,
+        loaded=subject.loaded,
         text=text,
         options=options,
         stage=stage,
         meaning=meaning,
     ).run(
-        methods.get("target", {}),
-        methods.get("suppress", {}),
+        subject.methods("target"),
+        subject.methods("suppress"),
         bench if options.baselines else None,
     )
+    if not result["cells"] and not result["damage"]:
+        reasons = (row["reason"] for row in result["skipped"] if "measures" not in row)
+        raise LangsteerError(f"nothing could be measured: {'; '.join(dict.fromkeys(reasons))}")
+    return result
 
 
-def _profiles(place: Place, loaded: LoadedModel | None) -> Mapping[str, Profile]:
-    if place.profiles is None:
-        return {}
-    from profiles.store import list_profiles
-
-    good, errors = list_profiles(place.profiles, loaded.identity if loaded else None)
-    if errors:
-        raise errors[0]
-    return good
-
-
-def _wanted(languages: Sequence[str], offered: Mapping[str, str], place: Place) -> list[str]:
-    wanted = [*languages] or [*offered]
-    if missing := [tag for tag in wanted if tag not in offered]:
-        raise ProfileError(
-            f"{place.server or place.profiles} has no profile of {', '.join(missing)}; "
-            f"it has {', '.join(offered) or 'none'}"
-        )
-    return wanted
-
-
-def _model(loaded: LoadedModel | None, remote: Remote | None) -> dict[str, Any]:
-    facts = asdict(loaded.identity) if loaded else {}
-    return {"name": remote.model if remote else None, **facts} if remote else facts
-
-
-def _shares(profiles: Mapping[str, Profile], wanted: Sequence[str]) -> dict[str, Any]:
-    """By language and role: the share of the model's FFN neurons that are edited singly, and the
-    layers that carry an offset."""
-    out: dict[str, Any] = {}
-    for tag in wanted:
-        if tag in profiles:
-            model = profiles[tag].model
-            neurons = model.layers * model.intermediate_size
-            out[tag] = {
-                role: {
-                    "share": (len(edit.neurons) if edit.neurons else 0) / neurons,
-                    "offset_layers": len(edit.offsets) if edit.offsets else 0,
-                }
-                for role, edit in profiles[tag].edits().items()
-            }
-    return out
-
-
-def _methods(
-    role: str,
-    tag: str,
-    profiles: Mapping[str, Profile],
-    remote: Remote | None,
-    loaded: LoadedModel | None,
-    options: Options,
+def _record(
     place: Place,
-) -> list[Method]:
-    edit: Edit | None = getattr(profiles.get(tag), role, None)
-    if remote:
-        if role not in remote.roles(tag):
-            return []
-        field: dict[str, Any] = {"target": tag} if role == "target" else {"suppress": [tag]}
-        return [
-            Method(name="steered", strength=s, steering={**field, "strength": s})
-            for s in options.strengths
-        ]
-    if edit is None or loaded is None:
-        return []
-    model = loaded.model
-    return [
-        Method(
-            name="steered",
-            strength=s,
-            apply=lambda s=s: edited(  # type: ignore[misc]
-                model, edit, s, down_projection=place.down_projection
-            ),
-        )
-        for s in options.strengths
-    ]
+    options: Options,
+    text: EvaluationText,
+    subject: Subject,
+    compared: str | None,
+) -> Record:
+    from profiles.make import versions
+
+    facts = {
+        **subject.facts(),
+        "text": {"source": text.source, "sha256": text.digest, "languages": text.languages},
+        "options": options.fixed(),
+        "meaning": compared,
+        "versions": versions(),
+    }
+    record = Record(facts, place.out, place.resume)
+    if subject.loaded is None:
+        missed = "bits_per_byte, bits_ratio, perplexity" + ("" if compared else ", meaning")
+        record.skip(measures=missed, reason="they take the model offline: give MODEL as well")
+    for role, tags in subject.plan.items():
+        if not tags:
+            wanted = ", ".join(subject.wanted)
+            record.skip(role=role, reason=f"no profile of {wanted} has an edit for it")
+    return record
+
+
+def _compared(
+    place: Place, options: Options, text: EvaluationText, loaded: LoadedModel | None
+) -> str | None:
+    """What translations are compared by in meaning; None where none are."""
+    if "translate" not in options.conditions or "target" not in options.roles:
+        return None
+    if text.tag_of("en") is None or not (place.embedder or loaded):
+        return None
+    # Whole, so that a resumed run cannot mean another folder by the same words.
+    return str(place.embedder.resolve()) if place.embedder else "the model's own middle layer"

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 _ROLES = {"target": "towards the language", "suppress": "away from it"}
+_GOES_TO = "goes to, %"
 _WIDTH = 110  # where no terminal says how wide it is
 
 
@@ -23,6 +24,7 @@ def show_evaluation(result: Mapping[str, Any], out: Path | None = None) -> None:
     console.print(
         f"{result['model']['name']}: {options['samples']} samples a cell, {options['tokens']} "
         f"tokens each, seeds from {options['seed']}; text: {result['text']['source']}"
+        + ("; answers alone are steered" if options["phase"] == "decode" else "")
     )
     for role, what in _ROLES.items():
         means = [row for row in result["averages"] if row["role"] == role]
@@ -69,7 +71,7 @@ def _means(rows: Sequence[Mapping[str, Any]], role: str, what: str) -> Table:
         "× natural": ("bits_ratio_own", _number),
     }
     if role == "suppress":
-        shown["goes to, %"] = ("languages_found", _histogram)
+        shown[_GOES_TO] = ("languages_found", _histogram)
     shown = {t: c for t, c in shown.items() if any(row.get(c[0]) is not None for row in rows)}
     table = _table(
         f"Mean over languages, {what}",
@@ -154,7 +156,8 @@ def _table(
     for name in first:
         table.add_column(name, no_wrap=True)
     for name in others:
-        table.add_column(name, justify="right", no_wrap=True)
+        # What is long and has blanks gives way: nothing is cut off.
+        table.add_column(name, justify="right", no_wrap=name != _GOES_TO)
     return table
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from profiles.judging.condition import Row
 from profiles.judging.method import Method
@@ -44,6 +44,13 @@ class Sampling:
     batch: int
 
 
+def nothing(tokenizer: Any) -> list[int]:
+    """The empty text as token ids: what `generate` makes of it."""
+    ids = [int(i) for i in tokenizer("").input_ids]
+    first = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    return ids or ([] if first is None else [int(first)])
+
+
 class Writer(Protocol):
     """Writes an output for each row."""
 
@@ -77,7 +84,9 @@ class OfflineWriter:
         for n, start in enumerate(range(0, len(rows), sampling.batch)):
             end = start + sampling.batch
             before = n * sampling.tokens
-            with method.applied():
+            with method.writing(
+                [len(tokenizer(prompt).input_ids) for prompt in prompts[start:end]]
+            ):
                 found = generate(
                     self._loaded,
                     prompts[start:end],

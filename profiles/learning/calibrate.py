@@ -7,16 +7,22 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from profiles.judging.identify import primary
+from profiles.judging.identify import UNKNOWN, primary
 from profiles.judging.judge import Verdict, judge
 from profiles.judging.likelihood import bits_of
-from profiles.learning.frontier import Frontier, Point, choose, rescaled
-from profiles.learning.prefixes import Example, Lines, Role, sample
+from profiles.learning.frontier import Frontier, Point, choose, frontier_of
+from profiles.learning.prefixes import Example, Lines, Role, sample, spaced
 from profiles.models.chat import chat_turn
 from profiles.models.generate import generate
 from profiles.models.hooks import edited
 from profiles.models.model import LoadedModel
 from profiles.profile import Edit
+
+_LINES = 3  # a paragraph
+# From half of what an edit was made as to where fluency has long gone.
+EVEN = (0.45, 0.6, 0.75, 0.9, 1.1, 1.4)
+# Factors on neurons bear more.
+_HIGH = (0.8, 1.1, 1.4, 1.7, 2.0, 2.4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,27 +30,30 @@ class Calibration:
     """How to calibrate.
 
     Attributes:
-        strengths: tried with the whole prompt edited, by role, ascending. Those towards a
-            language end where fluency has long gone; factors on neurons bear more.
+        strengths: tried with the whole prompt edited, by role, ascending; by default those that
+            suit learned edits.
         decode_strengths: tried with the answer alone edited, in units of the recommended.
         samples: outputs a strength, after the kinds of context learning draws.
         tokens: length of an output.
         temperature: of plain sampling.
-        texts: held-out lines whose perplexity is measured.
+        texts: held-out paragraphs whose perplexity is measured, by role: of the target language,
+            or of all the others in turn.
+        rows: outputs written at once; a setting of memory, not of results.
         seed: of contexts and samples.
     """
 
     strengths: Mapping[Role, tuple[float, ...]] = field(
         default_factory=lambda: {
-            "target": (0.45, 0.6, 0.75, 0.9, 1.1, 1.4),
-            "suppress": (0.8, 1.1, 1.4, 1.7, 2.0, 2.4),
+            "target": EVEN,
+            "suppress": _HIGH,
         }
     )
     decode_strengths: tuple[float, ...] = (1.0, 1.4)
     samples: int = 24
     tokens: int = 28
     temperature: float = 0.8
-    texts: int = 20
+    texts: Mapping[Role, int] = field(default_factory=lambda: {"target": 8, "suppress": 24})
+    rows: int = 72
     seed: int = 0
 
 
@@ -90,12 +99,10 @@ def calibrate(
 
     count = len(strengths)
     points = trial.points(edit, strengths, "all", lambda n: show(n, 0, count))
-    chosen = choose(points, role)
-    unit = points[chosen].strength
+    unit = points[choose(points, role)[0]].strength
     late = [unit * strength for strength in options.decode_strengths]
-    if late:
-        points += trial.points(edit, late, "decode", lambda n: show(n, count, len(late)))
-    return Calibrated(edit=edit.times(unit), frontier=rescaled(points, chosen))
+    after = trial.points(edit, late, "decode", lambda n: show(n, count, len(late)))
+    return Calibrated(edit=edit.times(unit), frontier=frontier_of(points, after, role))
 
 
 class _Trial:
@@ -121,20 +128,42 @@ class _Trial:
         self._contexts = drawn[: options.samples]
         others = [name for name in held if name != language]
         sources = [language] if role == "target" else others
-        lines = [
-            held[name][n] for n in range(options.texts) for name in sources if n < len(held[name])
-        ]
-        lines = lines[: options.texts]
-        self._texts = [loaded.tokenizer(t, add_special_tokens=False).input_ids for t in lines]
+        texts = _paragraphs([held[name] for name in sources], options.texts[role])
+        self._texts = [loaded.tokenizer(t, add_special_tokens=False).input_ids for t in texts]
         self._natural = bits_of(loaded, self._texts)
-        self._bytes = sum(len(line.encode()) for line in lines)
+        self._bytes = sum(len(text.encode()) for text in texts)
 
     def points(
         self, edit: Edit, strengths: Sequence[float], phase: str, show: Callable[[int], None]
     ) -> list[Point]:
         """One point a strength; all strengths share the batches, a row each."""
-        rows = [(strength, e) for strength in strengths for e in self._contexts]
-        prompts = [e.prefix for _, e in rows]
+        rows = [(strength, e.prefix) for strength in strengths for e in self._contexts]
+        size, tokens = self._options.rows, self._options.tokens
+        out: list[list[int]] = []
+        for begin in range(0, len(rows), size):
+            done = begin * tokens
+            part = rows[begin : begin + size]
+
+            def shown(step: int, of: int, done: int = done, part: int = len(part)) -> None:
+                show((done + part * of * step // of) // len(rows))
+
+            out += self._write(part, begin, edit, phase, shown)
+        verdicts = judge(self._loaded, out, self._among)
+        size = len(self._contexts)
+        return [
+            self._point(strength, phase, verdicts[n * size : (n + 1) * size], edit)
+            for n, strength in enumerate(strengths)
+        ]
+
+    def _write(
+        self,
+        rows: Sequence[tuple[float, str]],
+        begin: int,
+        edit: Edit,
+        phase: str,
+        show: Callable[[int, int], None],
+    ) -> list[list[int]]:
+        prompts = [prompt for _, prompt in rows]
         first = [self._last(prompt) if phase == "decode" else 0 for prompt in prompts]
         with edited(
             self._loaded.model,
@@ -143,20 +172,14 @@ class _Trial:
             first if any(first) else 0,
             down_projection=self._down,
         ):
-            out = generate(
+            return generate(
                 self._loaded,
                 prompts,
                 tokens=self._options.tokens,
                 temperature=self._options.temperature,
-                seed=self._options.seed,
-                progress=lambda done, _total: show(done),
+                seed=self._options.seed + begin,
+                progress=show,
             )
-        verdicts = judge(self._loaded, out, self._among)
-        size = len(self._contexts)
-        return [
-            self._point(strength, phase, verdicts[n * size : (n + 1) * size], edit)
-            for n, strength in enumerate(strengths)
-        ]
 
     def _last(self, prompt: str) -> int:
         return max(0, len(self._loaded.tokenizer(prompt).input_ids) - 1)
@@ -180,8 +203,10 @@ class _Trial:
     def _good(self, verdict: Verdict) -> bool:
         if self._role == "target":
             return verdict.success(self._language)
-        # Identifiers know no regions: pt-BR is left where pt is.
-        return verdict.language != primary(self._language) and not verdict.repetitive
+        # Identifiers know no regions: pt-BR is left where pt is. What cannot be told has not
+        # arrived anywhere: mostly a mixture, the denied language among it.
+        stayed = (primary(self._language), UNKNOWN)
+        return verdict.language not in stayed and not verdict.repetitive
 
     def _bits_per_byte(self, verdicts: Sequence[Verdict]) -> float | None:
         size = sum(v.bytes for v in verdicts)
@@ -195,3 +220,18 @@ class _Trial:
             bits = sum(bits_of(self._loaded, self._texts))
         tokens = sum(map(len, self._texts))
         return round(float(2 ** ((bits - sum(self._natural)) / tokens)), 4)
+
+
+def _paragraphs(sources: Sequence[Sequence[str]], count: int) -> list[str]:
+    """At most `count` texts of a few lines each, the languages in turn.
+
+    Lines by themselves understate what an edit costs: it helps their first tokens, before which
+    nothing says what language they are in, and those are a good part of a line.
+    """
+    parts = (
+        lines[at : at + _LINES]
+        for at in range(0, max(map(len, sources)), _LINES)
+        for lines in sources
+    )
+    texts = [(" " if spaced(part[0]) else "").join(part) for part in parts if part]
+    return texts[:count]

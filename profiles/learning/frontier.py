@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-# A tenth more perplexity is worth four points of success; see `utility`.
-_TARGET_PRICE = 0.4
+# Held-out text of the corpus shows a part of what other text pays: a tenth more perplexity is worth
+# nineteen points of success; see `utility`.
+_TARGET_PRICE = 2.0
 # Suppression is on for requests that are about other things: what it costs them weighs more.
-_SUPPRESS_PRICE = 1.0
+_SUPPRESS_PRICE = 5.0
+# Success is measured on a few dozen outputs: less is no difference.
+_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +52,15 @@ class Frontier:
         points: by phase and strength.
         recommended: index into them.
         rescaled: the factor that made the recommended strength 1.
+        utility: of the recommended point, as `choose` saw it.
+        phase: the one to ask for: "decode" where a point of it is the more useful.
     """
 
     points: tuple[Point, ...]
     recommended: int
     rescaled: float
+    utility: float
+    phase: str
 
 
 def utility(success: float, perplexity: float, role: str) -> float:
@@ -62,8 +69,8 @@ def utility(success: float, perplexity: float, role: str) -> float:
     return success - price * math.log(perplexity)
 
 
-def choose(points: Sequence[Point], role: str) -> int:
-    """Index of the recommended among points of one phase, ordered by strength.
+def choose(points: Sequence[Point], role: str) -> tuple[int, float]:
+    """(index, utility) of the recommended among points of one phase, ordered by strength.
 
     The best utility wins, the weaker of equals. Perplexity is held against the least there is,
     the unedited model's included: an edit learned from text often lowers it, and one that lowers
@@ -79,14 +86,35 @@ def choose(points: Sequence[Point], role: str) -> int:
         value = utility(smooth, point.perplexity / least, role)
         if value > best + 1e-9:
             best, found = value, n
-    return found
+    return found, best
 
 
-def rescaled(points: Sequence[Point], recommended: int) -> Frontier:
-    """The same points with the recommended strength as 1."""
+def choose_budget(frontiers: Sequence[Frontier]) -> int:
+    """Index of the first frontier, by ascending budget, that is about as good as the best."""
+    best = max(frontier.utility for frontier in frontiers)
+    return next(n for n, f in enumerate(frontiers) if f.utility >= best - _TOLERANCE)
+
+
+def frontier_of(points: Sequence[Point], late: Sequence[Point], role: str) -> Frontier:
+    """The frontier of `points`, phase "all" by strength, with the recommended strength as 1.
+
+    Args:
+        points: at least one.
+        late: points of phase "decode", in the same units of strength.
+        role: "target" or "suppress".
+    """
+    recommended, value = choose(points, role)
     unit = points[recommended].strength
+    phase = "all"
+    if late:
+        # Against the same least perplexity, and a single point by itself: no smoothing flatters it.
+        least = min(1.0, *(p.perplexity for p in points))
+        useful = max(utility(p.success, p.perplexity / least, role) for p in late)
+        phase = "decode" if useful > value + _TOLERANCE else "all"
     return Frontier(
-        points=tuple(replace(p, strength=round(p.strength / unit, 4)) for p in points),
+        points=tuple(replace(p, strength=round(p.strength / unit, 4)) for p in (*points, *late)),
         recommended=recommended,
         rescaled=unit,
+        utility=round(value, 4),
+        phase=phase,
     )

@@ -114,7 +114,10 @@ def learn(
         unedited = learnable.off if options.early < options.length else None
         loss = TextLoss(model, encode.vocabulary(train), options.negatives, seed, unedited)
         exam = batches(outside, options.batch, encode, options.early)
-        learnable.measure(lambda: loss(exam[0]))
+        seen, body = exam[0], getattr(model, "base_model", model)
+        learnable.measure(
+            lambda: body(input_ids=seen.ids.to(learnable.device), use_cache=False), seen.filled
+        )
         if init is not None:
             learnable.start(init)
 

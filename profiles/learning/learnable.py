@@ -72,11 +72,11 @@ class Learnable(ABC):
     @contextmanager
     def off(self) -> Iterator[None]:
         """Within the block the model is as it was."""
-        self._on = False
+        before, self._on = self._on, False
         try:
             yield
         finally:
-            self._on = True
+            self._on = before
 
     def begin(self, first_B: Tensor) -> None:
         """Edit row b of the next forward passes from position first_B[b] on."""
@@ -98,21 +98,27 @@ class Learnable(ABC):
             delta = delta * edited.reshape(*h.shape[:-1], 1)
         return (h.float() + delta).to(h.dtype)
 
-    def measure(self, forward: Callable[[], object]) -> None:
-        """Set each layer's unit to the median root mean square of its FFN output in `forward`."""
+    def measure(self, forward: Callable[[], object], kept_BT: Tensor) -> None:
+        """Set each layer's unit to the median root mean square of its FFN output.
+
+        Args:
+            forward: one pass of the model; the edit is off.
+            kept_BT: bool [rows, width], the tokens of that pass that are no padding.
+        """
+        kept_N = kept_BT.flatten().to(self.device)
         with ExitStack() as stack, torch.no_grad(), self.off():
             for n, ffn in enumerate(self.ffns):
 
                 def note(_m: nn.Module, _a: object, h: Tensor, n: int = n) -> None:
                     # The median ignores BOS, whose FFN outputs are hundreds of times larger.
-                    size = h.float().square().mean(-1).sqrt().median()
-                    self.size_L[n] = size.clamp_min(1e-6)
+                    size_N = h.flatten(0, -2)[kept_N].float().square().mean(-1).sqrt()
+                    self.size_L[n] = size_N.median().clamp_min(1e-6)
 
                 stack.callback(ffn.output.register_forward_hook(note).remove)
-                if watch := self.watch(n):
+                if watch := self.watch(n, kept_N):
                     stack.callback(ffn.down.register_forward_pre_hook(watch).remove)
             forward()
 
-    def watch(self, layer: int) -> Callable[..., None] | None:
-        """A pre-hook that sees the layer's neurons while measuring, if any is wanted."""
+    def watch(self, layer: int, kept_N: Tensor) -> Callable[..., None] | None:
+        """A pre-hook that sees the layer's neurons at the tokens kept, if any is wanted."""
         return None

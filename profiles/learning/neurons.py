@@ -65,9 +65,9 @@ class LearnableNeurons(Learnable):
         both = (options.neuron_rate / math.sqrt(per_layer), options.gain_rate)
         return [rate for rate, (_, wanted) in zip(both, self._learned, strict=True) if wanted]
 
-    def watch(self, layer: int) -> Callable[..., None]:
+    def watch(self, layer: int, kept_N: Tensor) -> Callable[..., None]:
         def note(_module: nn.Module, args: tuple[Any, ...]) -> None:
-            y = args[0].float().abs().flatten(0, -2)
+            y = args[0].flatten(0, -2)[kept_N].float().abs()
             # BOS would outweigh all else. A quantile is sought among a million numbers at most.
             few = y.flatten()[:: max(1, y.numel() // 1_000_000)]
             self._activity_LI[layer] = y.clamp_max(few.quantile(0.999)).mean(0)

@@ -10,9 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from profiles.learning.calibrate import Calibration, calibrate
+from profiles.learning.calibrate import Calibrated, Calibration, calibrate
 from profiles.learning.checkpoint import Checkpoint
 from profiles.learning.decompose import decompose
+from profiles.learning.frontier import Frontier, choose_budget
 from profiles.learning.learn import Learned, learn
 from profiles.learning.learnable import Learnable
 from profiles.learning.neurons import LearnableNeurons
@@ -70,7 +71,9 @@ class Procedure:
             CorpusError, ModelError: see `learn` and `value_vectors`.
         """
         sparse = role == "target" and self.recipe.method == "neurons"
-        whole = 1.0 + sparse + (_CALIBRATION if self.recipe.calibrate else 0)
+        budgets = sorted(self.recipe.budgets) if sparse else [0.0]
+        tail = sparse + (_CALIBRATION if self.recipe.calibrate else 0)
+        whole = 1.0 + len(budgets) * tail
 
         def stage(before: float, size: float) -> Callable[..., None]:
             def show(done: int, of: int, *_: float) -> None:
@@ -84,22 +87,50 @@ class Procedure:
             learned = self._factors(language, stage(0, 1), account)
         else:
             learned = self._offset(language, stage(0, 1), account)
+        found: list[LearnedEdit] = []
+        frontiers: list[Frontier] = []
+        for n, budget in enumerate(budgets):
+            before, mine, edit = 1 + n * tail, dict(account), learned.edit
             if sparse:
-                learned = self._neurons(learned, language, stage(1, 1), account)
-        edit = learned.edit
-        if self.recipe.calibrate:
-            done = calibrate(
-                self.loaded,
-                edit,
-                self.held,
-                language,
-                role,
-                self.calibration,
-                progress=stage(1.0 + sparse, _CALIBRATION),
-                down_projection=self.down_projection,
-            )
-            edit, account["calibration"] = done.edit, asdict(done.frontier)
-        return LearnedEdit(edit=edit, account=account)
+                edit = self._neurons(learned, budget, language, stage(before, 1), mine).edit
+            if self.recipe.calibrate:
+                show = stage(before + sparse, _CALIBRATION)
+                done = self._calibrate(edit, language, role, show)
+                edit, mine["calibration"] = done.edit, asdict(done.frontier)
+                frontiers.append(done.frontier)
+            found.append(LearnedEdit(edit=edit, account=mine))
+        if len(found) == 1:
+            return found[0]
+        best = found[choose_budget(frontiers)]
+        # All the frontiers, so that a user can choose otherwise.
+        tried = [{**edit.account["neurons"], **edit.account} for edit in found]
+        kept = [{k: one[k] for k in ("budget", "count", "calibration")} for one in tried]
+        return LearnedEdit(edit=best.edit, account={**best.account, "budgets": kept})
+
+    def calibrated(
+        self, edit: Edit, language: str, role: Role, progress: Callable[[float], None]
+    ) -> LearnedEdit:
+        """A given edit, e.g. in closed form, at the strength that is best for it."""
+
+        def show(done: int, of: int) -> None:
+            progress(done / of)
+
+        done = self._calibrate(edit, language, role, show)
+        return LearnedEdit(edit=done.edit, account={"calibration": asdict(done.frontier)})
+
+    def _calibrate(
+        self, edit: Edit, language: str, role: Role, show: Callable[[int, int], None]
+    ) -> Calibrated:
+        return calibrate(
+            self.loaded,
+            edit,
+            self.held,
+            language,
+            role,
+            self.calibration,
+            progress=show,
+            down_projection=self.down_projection,
+        )
 
     @property
     def _ffns(self) -> list[FFN]:
@@ -115,17 +146,24 @@ class Procedure:
         return learned
 
     def _neurons(
-        self, offset: Learned, language: str, show: Callable[..., None], account: dict[str, Any]
+        self,
+        offset: Learned,
+        budget: float,
+        language: str,
+        show: Callable[..., None],
+        account: dict[str, Any],
     ) -> Learned:
         assert offset.edit.offsets
         values = [value_vectors(ffn) for ffn in self._ffns]
-        count = self._count(self.recipe.budget)
+        count = self._count(budget)
         found = decompose(offset.edit.offsets, values, offset.sizes, count)
         learnable = LearnableNeurons(self._ffns, found.neurons)
         init = Edit(neurons=found.neurons)
-        learned = self._learn(learnable, "neurons", language, "target", show, init=init)
+        kind = f"neurons-{budget:g}"
+        learned = self._learn(learnable, kind, language, "target", show, init=init)
         account["neurons"] = {
             "count": count,
+            "budget": budget,
             "residual": round(found.residual, 4),
             **asdict(learned.report),
         }
@@ -185,7 +223,7 @@ class Procedure:
         text = hashlib.sha256()
         for lines in (self.train, self.held):
             text.update(json.dumps({k: list(v) for k, v in lines.items()}).encode())
-        budgets = {"neurons": self.recipe.budget, "factors": self.recipe.suppress_budget}
+        budgets = {"factors": self.recipe.suppress_budget}
         model = self.loaded.identity
         parts = [kind, language, role, asdict(options), self.recipe.seed, budgets.get(kind)]
         template = getattr(self.loaded.tokenizer, "chat_template", None)

@@ -16,6 +16,7 @@ from torch.nn import functional
 from profiles.learning.prefixes import Example
 
 _TURN = 3  # times as much context
+_NEVER = -1e9  # a logit
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +40,13 @@ class Batch:
     bare_counts: Tensor
     first: Tensor
     early: Tensor
+
+    @property
+    def filled(self) -> Tensor:
+        """bool [rows, width], all tokens but the padding."""
+        # A row's text is its end: up to the last token that counts, all are real.
+        filled: Tensor = self.counts.flip(1).cummax(1).values.flip(1)
+        return filled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +77,8 @@ class Encoder:
         first = tokenizer.bos_token_id
         # Some tokenizers have no BOS; a text from nothing then begins after the end of another.
         self.first = int(tokenizer.eos_token_id if first is None else first)
-        self._always = first is not None
+        # Others have one and do not put it before a prompt: nor is it there when serving.
+        self._always = first is not None and [*tokenizer("a").input_ids][:1] == [first]
         self.pad = int(tokenizer.pad_token_id or 0)
 
     def __call__(
@@ -171,14 +180,13 @@ class TextLoss:
     def __call__(self, batch: Batch, seed: int | None = None) -> Tensor:
         """The loss of `batch`; `seed` fixes the sample of the vocabulary."""
         targets_N = batch.ids[batch.counts].to(self._device)
-        self._include(targets_N)
-        rest_R = self._draw(seed)
-        said_NV = self._scores(batch.ids, batch.counts, rest_R).log_softmax(-1)
-        columns_N = self._place[targets_N] if self._sampled else targets_N
+        extra_E, rest_R = self._extra(targets_N), self._draw(seed)
+        said_NV = self._scores(batch.ids, batch.counts, extra_E, rest_R).log_softmax(-1)
+        columns_N = self._columns(targets_N, extra_E)
         losses_N = -said_NV.gather(1, columns_N[:, None])[:, 0]
         if self._unedited is not None:
             with self._unedited(), torch.no_grad():
-                wanted_NV = self._scores(batch.bare, batch.bare_counts, rest_R).softmax(-1)
+                wanted_NV = self._scores(batch.bare, batch.bare_counts, extra_E, rest_R).softmax(-1)
             soft_N = -(wanted_NV * said_NV).sum(-1)
             losses_N = torch.where(batch.early.to(self._device), losses_N, soft_N)
         return losses_N.mean()
@@ -191,7 +199,23 @@ class TextLoss:
         pick = torch.randint(len(self._rest), (self._negatives,), generator=random)
         return self._rest[pick.to(self._device)]
 
-    def _scores(self, ids_BT: Tensor, counts_BT: Tensor, rest_R: Tensor) -> Tensor:
+    def _extra(self, targets_N: Tensor) -> Tensor:
+        """Targets that are no known entries, e.g. the pieces of a word that was cut, sorted.
+
+        Of this batch only: the loss stays a function of batch and seed, whatever came before.
+        """
+        extra_E: Tensor = torch.unique(targets_N[self._place[targets_N] < 0])
+        return extra_E
+
+    def _columns(self, targets_N: Tensor, extra_E: Tensor) -> Tensor:
+        """Where each target's logit is among the candidates."""
+        if not self._sampled:
+            return targets_N
+        place_N = self._place[targets_N]
+        beyond_N = len(self._known) + torch.searchsorted(extra_E, targets_N)
+        return torch.where(place_N < 0, beyond_N, place_N)
+
+    def _scores(self, ids_BT: Tensor, counts_BT: Tensor, extra_E: Tensor, rest_R: Tensor) -> Tensor:
         """Logits [n, candidates], float32, that predict the tokens that count."""
         ids_BT, rows = ids_BT.to(self._device), counts_BT[:, 1:].to(self._device)
         if not self._sampled:
@@ -200,19 +224,12 @@ class TextLoss:
             return logits_NV
         hidden_NH = self._hidden(ids_BT)[:, :-1][rows]
         known_NV = self._logits(hidden_NH, self._known, self._known_VH)
+        extra_NE = self._logits(hidden_NH, extra_E, self._head.weight[extra_E].detach())
         rest_NR = self._logits(hidden_NH, rest_R, self._head.weight[rest_R].detach())
         raised = math.log(len(self._rest) / self._negatives)
-        return torch.cat([known_NV, rest_NR + raised], dim=-1)
-
-    def _include(self, targets_N: Tensor) -> None:
-        """Add targets that are no known entries yet, e.g. the pieces of a word that was cut."""
-        new = torch.unique(targets_N[self._place[targets_N] < 0])
-        if len(new):
-            self._place[new] = torch.arange(len(new), device=self._device) + len(self._known)
-            self._known = torch.cat([self._known, new])
-            self._rest = self._complement()
-            if self._sampled:
-                self._known_VH = torch.cat([self._known_VH, self._head.weight[new].detach()])
+        # A target that is also drawn would count twice. Finite: 0 times it is to stay 0.
+        rest_NR = (rest_NR + raised).masked_fill(torch.isin(rest_R, extra_E), _NEVER)
+        return torch.cat([known_NV, extra_NE, rest_NR], dim=-1)
 
     def _complement(self) -> Tensor:
         mask = torch.ones(self._size, dtype=torch.bool, device=self._device)

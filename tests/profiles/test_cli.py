@@ -20,7 +20,8 @@ def made(
 ) -> tuple[Path, dict]:  # type: ignore[type-arg]
     out = tmp_path_factory.mktemp("out") / "new" / "profiles"
     arguments = ["--corpus", str(corpus_folder), "--languages", "de,ja", "--out", str(out)]
-    result = run(app, ["profile", str(tiny_folder), *arguments, "--method", "scored", "--json"])
+    arguments += ["--method", "scored", "--no-calibrate", "--json"]
+    result = run(app, ["profile", str(tiny_folder), *arguments])
     assert result.exit_code == 0, result.output
     return out, json.loads(result.stdout)
 
@@ -106,6 +107,114 @@ def test_usage_errors() -> None:
     assert run(app, ["profile", "demo", "--method", "magic"]).exit_code == 2
     assert run(app, ["profile", "demo", "--precision", "int3"]).exit_code == 2
     assert run(app, ["profile"]).exit_code == 2
+
+
+WITHOUT_EFFECT = [
+    (["--neurons", "50"], "--neurons", "--method learned, the default", "--method scored"),
+    (
+        ["--neurons", "50", "--method", "learned"],
+        "--neurons",
+        "--method learned",
+        "--method scored",
+    ),
+    (["--budget", "0.02", "--method", "learned"], "--budget", "--method learned", "neurons"),
+    (["--gain", "1", "--method", "neurons"], "--gain", "--method neurons", "--method offset"),
+    (["--suppress-gain", "1"], "--suppress-gain", "--method learned", "--method offset"),
+    (["--steps", "9", "--method", "offset"], "--steps", "--method offset", "learned or neurons"),
+    (["--seconds", "9", "--method", "scored"], "--seconds", "scored", "learned or neurons"),
+    (["--work", "w", "--method", "scored"], "--work", "scored", "learned or neurons"),
+    (["--change", "set"], "--change", "--method learned", "--method scored"),
+    (["--factor", "3"], "--factor", "--method learned", "--method scored --change scale"),
+    (
+        ["--factor", "3", "--method", "scored"],
+        "--factor",
+        "--change set, the default",
+        "--method scored --change scale",
+    ),
+    (["--suppress-budget", "0.1", "--suppress", "none"], "--suppress-budget", "none", ""),
+]
+
+
+@pytest.mark.parametrize(("given", "option", "met", "belongs"), WITHOUT_EFFECT)
+def test_options_without_effect_are_usage_errors(
+    given: list[str], option: str, met: str, belongs: str
+) -> None:
+    result = run(app, ["profile", "/no/such/model", *given])
+    assert result.exit_code == 2
+    message = " ".join(result.stderr.replace("│", " ").split())  # unboxed
+    assert f"{option} has no effect with " in message
+    head, _, tail = message.partition("; it belongs to")
+    assert met in head
+    assert belongs in tail
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--method", "scored", "--change", "scale", "--factor", "3", "--neurons", "8"],
+        ["--method", "offset", "--gain", "1", "--suppress-gain", "1", "--no-calibrate"],
+        ["--method", "neurons", "--budget", "0.1", "--steps", "9", "--seconds", "9"],
+        ["--suppress-budget", "0.1", "--no-calibrate", "--work", "w", "--score", "lape"],
+    ],
+)
+def test_options_with_effect_pass(given: list[str]) -> None:
+    result = run(app, ["profile", "/no/such/model", *given])
+    assert result.exit_code == 1
+    assert "no model folder" in result.stderr
+
+
+def test_suppress_gain(tiny_folder: Path, corpus_folder: Path, tmp_path: Path) -> None:
+    options = ["--corpus", str(corpus_folder), "--languages", "ja", "--no-calibrate"]
+    options += ["--method", "offset"]
+    sizes = []
+    for gain in ("0.1", "0.3"):
+        out = tmp_path / gain
+        result = run(
+            app,
+            ["profile", str(tiny_folder), *options, "--suppress-gain", gain, "--out", str(out)],
+        )
+        assert result.exit_code == 0, result.output
+        made = read(out / "ja.safetensors")
+        assert made.provenance["parameters"]["suppress_gain"] == float(gain)
+        sizes.append(abs(made.suppress.offsets.value).sum())  # type: ignore[union-attr]
+    assert sizes[1] == pytest.approx(3 * sizes[0], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        (["--budget", "0.1,x"], 2, "'0.1,x' is not a list of shares"),
+        (["--budget", "0.1,2"], 2, "'0.1,2' is not a list of shares"),
+        (["--budget", "0.1,0.2", "--no-calibrate"], 1, "several --budget takes calibration"),
+    ],
+)
+def test_budgets(given: list[str], code: int, message: str) -> None:
+    result = run(app, ["profile", "/no/such/model", "--method", "neurons", *given])
+    assert result.exit_code == code
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_what_needs_the_model_here_does_not_go_with_vllm() -> None:
+    start = ["profile", "/no/such/model", "--backend", "vllm", "--method"]
+    for given in (["learned"], ["scored", "--calibrate"], ["scored", "--score", "attribution"]):
+        result = run(app, [*start, *given])
+        assert result.exit_code == 1
+        assert "--no-calibrate" in result.stderr
+    result = run(app, [*start, "scored"])
+    assert "no model folder" in result.stderr
+
+
+def test_an_unreachable_ray_cluster_is_known_before_the_model_is_read() -> None:
+    import socket
+    import time
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    begun = time.monotonic()
+    result = run(app, ["profile", "/no/such/model", "--ray-address", address])
+    assert result.exit_code == 1
+    assert f"no Ray cluster answers at {address}" in result.stderr
+    assert time.monotonic() - begun < 15
 
 
 def test_evaluate_refuses_another_models_profiles(

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from profiles.bench import ap, finding
+from profiles.bench import ap, finding, learning
+from profiles.bench.plain import plain_selection
 from profiles.bench.rounds import Comparison, compare
+from profiles.bench.text import bench_corpus
 
 
 def test_rounds_alternate_after_a_warm_up() -> None:
@@ -41,16 +43,17 @@ def test_finding(
     full: bool,
 ) -> None:
     where = ["--model", str(tiny_folder), "--corpus", str(corpus_folder), "--precision", "fp32"]
-    size = ["--languages", "2", "--sentences", "20", "--rounds", "1"]
+    size = ["--languages", "2", "--sentences", "30", "--rounds", "1"]
     sample = ["--full"] if full else ["--plain-sentences", "6", "--plain-neurons", "5"]
     monkeypatch.setattr(sys, "argv", ["bench", *where, *size, *sample, "--json"])
     finding.main()
     found = json.loads(capsys.readouterr().out)
     assert found["collecting"]["ratio"] > 0
+    assert found["joined_sentences"] == 12
     plain = found["finding"]
-    assert (plain["sentences"], plain["neurons"], plain["languages"]) == (40, 64, 2)
+    assert (plain["sentences"], plain["neurons"], plain["languages"]) == (60, 64, 2)
     assert plain["plain_extrapolated"] is not full
-    assert (plain["plain_sentences"], plain["plain_neurons"]) == ((40, 64) if full else (6, 5))
+    assert (plain["plain_sentences"], plain["plain_neurons"]) == ((60, 64) if full else (6, 5))
     assert plain["largest_response_difference"] < 1e-3
     # Exactly the same but where rounding swaps two sentences.
     assert plain["largest_score_difference"] < 0.02
@@ -76,8 +79,70 @@ def test_extrapolation_is_linear(
 
 @pytest.mark.parametrize("mapped", [False, True])
 def test_average_precision(mapped: bool) -> None:
-    found = ap.measure(60, 300, 3, mapped=mapped)
+    found = ap.measure(60, 300, 3, mapped=mapped, rounds=2)
+    assert len(found["seconds_each"]) == 2
+    assert found["largest_score_difference"] < 1e-5
     assert found["response_bytes"] == 2 * 60 * 300
     assert found["score_bytes"] == 4 * 3 * 300
     assert found["peak_resident_bytes"] >= found["response_bytes"]
     assert np.isfinite(found["seconds"])
+
+
+def test_short_texts_are_filled_up_with_pairs(corpus_folder: Path) -> None:
+    corpus, joined = bench_corpus(str(corpus_folder), 2, 60)
+    assert joined == 2 * 36
+    for texts in corpus.texts.values():
+        assert len({*texts}) == 60
+        assert texts[24] == f"{texts[0]} {texts[1]}"
+    assert bench_corpus(str(corpus_folder), 3, 20)[1] == 0
+    with pytest.raises(ValueError, match="has 3 languages, 4 are asked for"):
+        bench_corpus(str(corpus_folder), 4, 20)
+    with pytest.raises(ValueError, match="24 lines make no 600"):
+        bench_corpus(str(corpus_folder), 2, 600)
+
+
+def test_the_plain_way_runs_sentences_of_all_lengths(
+    tiny_folder: Path,
+) -> None:
+    from profiles.models.model import load_model
+
+    loaded = load_model(tiny_folder, "tiny", "fp32")
+    texts = ["x" * (1 + 7 * n % 10) for n in range(10)]
+    chosen = finding._of_all_lengths(loaded, texts, 5)
+    assert sorted(len(texts[n]) for n in chosen) == [2, 4, 6, 8, 10]
+    assert finding._of_all_lengths(loaded, texts, 10) == [*range(10)]
+
+
+def test_the_plain_selection_is_top_and_bottom() -> None:
+    scores = np.array([[0.5, 0.1, 0.9, 0.3, 0.7]])
+    assert plain_selection(scores, 4) == [[1, 3, 4, 2]]
+    assert sorted(plain_selection(scores, 99)[0]) == [*range(5)]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_learning(
+    tiny_folder: Path,
+    corpus_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    whole: bool,
+) -> None:
+    where = ["--model", str(tiny_folder), "--corpus", str(corpus_folder), "--precision", "fp32"]
+    size = ["--steps", "3", "--rounds", "2", "--target-steps", "2" if whole else "0"]
+    monkeypatch.setattr(sys, "argv", ["bench", *where, *size, "--json"])
+    learning.main()
+    found = json.loads(capsys.readouterr().out)
+    facts = found["learning"]
+    # The held-out looks and the unedited model's answers are no training batches.
+    assert facts["steps"] == 3
+    # At most 16 examples of BOS, 40 tokens of context and 24 of text.
+    assert 3 * 16 * 10 < facts["tokens"] <= 3 * 16 * 65
+    assert len(facts["learned_seconds"]) == len(facts["bare_seconds"]) == 2
+    # It does what the bare passes do, and more.
+    assert 0 < facts["ratio"] < 1
+    assert ("one_target" in found) is whole
+    if whole:
+        assert found["one_target"]["steps"] == 2
+        assert found["one_target"]["calibration_seconds"] > 0
+    learning.show(found)
+    assert ("from beginning to end" in capsys.readouterr().out) is whole

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from profiles.corpora.corpus import read_corpus
 from profiles.finding.activations import Activations, record
 from profiles.finding.backend import BackendError
 from profiles.finding.batches import plan
+from profiles.finding.cluster import probe_cluster
 from profiles.finding.shard import Shards, record_sharded
 from profiles.models.model import LoadedModel, load_model
 
@@ -92,3 +95,21 @@ def test_without_ray_the_error_names_the_extra(
 def test_no_workers_is_an_error(tiny_folder: Path) -> None:
     with pytest.raises(ValueError, match="workers is 0"):
         list(replace(Shards(folder=tiny_folder), workers=0).run([]))
+
+
+def test_a_running_cluster_answers(embedded: Any) -> None:
+    probe_cluster(embedded.get_runtime_context().gcs_address)
+
+
+def test_an_unused_port_is_an_error_within_seconds(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    begun = time.monotonic()
+    shards = Shards(folder=tiny_folder, address=f"127.0.0.1:{port}")
+    with pytest.raises(BackendError, match=f"no Ray cluster answers at 127.0.0.1:{port}"):
+        list(shards.run([]))
+    assert time.monotonic() - begun < 15

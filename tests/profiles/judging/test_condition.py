@@ -9,10 +9,10 @@ import pytest
 from profiles.judging.condition import (
     CONDITIONS,
     DEFAULT_CONDITIONS,
-    TARGET_CONDITIONS,
     Row,
     Scene,
     SkippedError,
+    of_role,
 )
 from profiles.judging.text import EvaluationText
 
@@ -25,8 +25,30 @@ def rows(name: str, count: int = 8, *, text: EvaluationText = TEXT, **more: Any)
 
 
 def test_names() -> None:
-    assert TARGET_CONDITIONS == ("bos", "paragraph", "mid", "other", "chat", "translate", "answer")
-    assert set(DEFAULT_CONDITIONS) < set(TARGET_CONDITIONS)
+    assert {c.away for c in CONDITIONS.values()} - {None} <= {*CONDITIONS}
+    assert set(DEFAULT_CONDITIONS) < set(CONDITIONS)
+
+
+@pytest.mark.parametrize(
+    ("names", "towards", "away"),
+    [
+        (["paragraph"], ["paragraph"], ["denied-paragraph"]),
+        (["denied-mid"], [], ["denied-mid"]),
+        (["mid", "denied-mid", "other"], ["mid", "other"], ["denied-mid"]),
+        (["translate", "bos"], ["translate", "bos"], ["bos"]),
+        (
+            DEFAULT_CONDITIONS,
+            ["bos", "paragraph", "mid", "other"],
+            ["bos", "denied-paragraph", "denied-line", "denied-mid"],
+        ),
+        ([], [], []),
+    ],
+)
+def test_a_name_asks_for_its_counterpart_too(
+    names: list[str], towards: list[str], away: list[str]
+) -> None:
+    assert of_role("target", names) == towards
+    assert of_role("suppress", names) == away
 
 
 def test_from_nothing() -> None:

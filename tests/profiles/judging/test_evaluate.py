@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -16,41 +15,9 @@ from profiles.judging.baselines import BASELINES
 from profiles.judging.evaluate import Evaluation, _kept
 from profiles.judging.judge import Verdict
 from profiles.judging.record import FILE, SAMPLES
-from profiles.models.fingerprint import fingerprint
-from profiles.profile import Edit, NeuronEdit, OffsetEdit, Profile
-from profiles.store import save
 
 run = CliRunner().invoke
 QUICK = ["--samples", "3", "--tokens", "5", "--held-out", "1"]
-
-
-@pytest.fixture(scope="module")
-def folder(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Profiles of German and Japanese; German can be suppressed too."""
-    out = tmp_path_factory.mktemp("profiles")
-    identity = fingerprint(tiny_folder, str(tiny_folder))
-    rng = np.random.default_rng(0)
-
-    def edit() -> Edit:
-        neurons = NeuronEdit(
-            layer=np.array([0, 1], np.int32),
-            neuron=np.array([3, 7], np.int32),
-            add=np.array([0.5, -1.5], np.float32),
-            scale=np.array([-1, 0], np.float32),
-        )
-        value = rng.standard_normal((1, identity.hidden_size), dtype=np.float32)
-        offsets = OffsetEdit(layer=np.array([1], np.int32), value=value)
-        return Edit(neurons=neurons, offsets=offsets)
-
-    for language in ("de", "ja"):
-        profile = Profile(
-            language=language,
-            model=identity,
-            target=edit(),
-            suppress=edit() if language == "de" else None,
-        )
-        save(profile, out)
-    return out
 
 
 def ask(tiny: Path, profiles: Path, *options: str) -> Any:
@@ -80,6 +47,8 @@ def test_every_cell_and_sample(tiny_folder: Path, folder: Path, tmp_path: Path) 
         assert cell["bits_per_byte"]["value"] > 0
         assert len(cell["samples"]) == 3
         assert sum(cell["languages"].values()) == 3
+    assert found["options"]["phase"] == "all"
+    assert found["precision"] == "bfloat16"
     assert [(d["role"], d["strength"]) for d in found["damage"]] == [
         ("target", 0.5),
         ("target", 1.0),
@@ -198,34 +167,6 @@ def test_tables_and_plots(tiny_folder: Path, folder: Path, tmp_path: Path) -> No
     assert "…" not in result.stdout  # nothing cut off
     for name in ("success", "damage-target", "damage-suppress"):
         assert (tmp_path / f"{name}.png").exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "code", "message"),
-    [
-        (["--languages", "fr"], 1, "has no profile of fr; it has de, ja"),
-        (["--conditions", "dream"], 2, "'dream' is not one of bos, paragraph"),
-        (["--baselines", "luck"], 2, "'luck' is not one of instruction"),
-        (["--strengths", "0.5,x"], 2, "not a list of numbers"),
-        (["--strengths", "9"], 2, "not a list of numbers"),
-        (["--text-lines", "7"], 2, "is not first:last"),
-        (["--text", "/no/such/folder"], 1, "/no/such/folder holds no"),
-        (["--resume"], 2, "need --out"),
-        (["--server", "http://127.0.0.1:9"], 1, "no server at http://127.0.0.1:9"),
-    ],
-)
-def test_errors(
-    tiny_folder: Path, folder: Path, options: list[str], code: int, message: str
-) -> None:
-    result = ask(tiny_folder, folder, *options)
-    assert result.exit_code == code
-    # Usage errors are framed and wrapped.
-    assert message in " ".join(result.stderr.replace("│", " ").split())
-
-
-def test_something_to_judge_is_needed() -> None:
-    assert run(app, ["evaluate"]).exit_code == 2
-    assert run(app, ["evaluate", "demo"]).exit_code == 2
 
 
 def test_kept_asks_for_language_and_content() -> None:

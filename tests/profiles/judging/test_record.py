@@ -13,8 +13,11 @@ FACTS = {
     "model": {"name": "tiny"},
     "server": None,
     "text": {"source": "passages", "languages": ("de", "en")},
-    "options": {"samples": 3},
+    "precision": "bfloat16",
+    "options": {"samples": 3, "phase": "all"},
     "profiles": {"de": "abc"},
+    "neurons_edited": {"de": {"target": 1}},
+    "meaning": "an embedder",
 }
 
 
@@ -35,10 +38,12 @@ def test_resume_keeps_cells_and_drops_half_written_samples(tmp_path: Path) -> No
     first.add({**key("de"), "success": 1}, [{**key("de"), "text": "so"}])
     with (tmp_path / SAMPLES).open("a") as file:  # interrupted while the next cell was written
         file.write(json.dumps({**key("fr"), "text": "oui"}) + '\n{"role": "tar')
-    again = Record({**FACTS, "profiles": {"fr": "def"}}, tmp_path, resume=True)
+    french = {"profiles": {"fr": "def"}, "neurons_edited": {"fr": {"target": 2}}}
+    again = Record({**FACTS, **french}, tmp_path, resume=True)
     assert again.has(tuple(key("de").values()))
     assert not again.has(tuple(key("fr").values()))
     assert again.data["profiles"] == {"de": "abc", "fr": "def"}
+    assert again.data["neurons_edited"] == {"de": {"target": 1}, "fr": {"target": 2}}
     lines = (tmp_path / SAMPLES).read_text().splitlines()
     assert [json.loads(line)["text"] for line in lines] == ["so"]
 
@@ -53,7 +58,10 @@ def test_without_resume_it_begins_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"options": {"samples": 4}}, "made with another options"),
+        ({"options": {"samples": 4, "phase": "all"}}, "made with another options"),
+        ({"options": {"samples": 3, "phase": "decode"}}, "made with another options"),
+        ({"precision": "float32"}, '"bfloat16", now it is "float32"'),
+        ({"meaning": "another"}, "made with another meaning"),
         ({"model": {"name": "other"}}, "made with another model"),
         ({"profiles": {"de": "xyz"}}, "judged de@abc, the profile is now @xyz"),
     ],
@@ -64,6 +72,13 @@ def test_resume_refuses_other_settings(
     Record(FACTS, tmp_path)
     with pytest.raises(LangsteerError, match=message):
         Record({**FACTS, **change}, tmp_path, resume=True)
+
+
+def test_meaning_may_come_and_go(tmp_path: Path) -> None:
+    without = {**FACTS, "meaning": None}
+    Record(without, tmp_path)
+    assert Record(FACTS, tmp_path, resume=True).data["meaning"] == "an embedder"
+    assert Record(without, tmp_path, resume=True).data["meaning"] == "an embedder"
 
 
 def test_resume_refuses_a_damaged_file(tmp_path: Path) -> None:

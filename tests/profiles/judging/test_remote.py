@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -26,6 +27,7 @@ class Server:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.keys: set[str | None] = set()
         self.version = "abc"
+        self.tokens: list[int] | None = [2]
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.keys.add(request.headers.get("Authorization"))
@@ -37,7 +39,13 @@ class Server:
             profile = {"language": "de", "version": self.version, "edits": edits}
             return httpx.Response(200, json={"data": [profile]})
         body = json.loads(request.content)
+        if path == "/tokenize":
+            self.tokenized = body
+            found = {"tokens": self.tokens, "count": 1, "max_model_len": 64}
+            return httpx.Response(404 if self.tokens is None else 200, json=found)
         self.asked.append((path, body))
+        if not body.get("prompt", "chat"):
+            return httpx.Response(400, json={"error": {"message": "must be non-empty"}})
         if body.get("prompt") == "refuse":
             return httpx.Response(400, json={"error": {"message": "too short"}})
         if path == "/v1/completions":
@@ -88,6 +96,46 @@ def test_conversations_go_to_chat_with_the_instruction() -> None:
 def test_a_refused_prompt_skips_the_condition() -> None:
     with pytest.raises(SkippedError, match="refuses: too short"):
         connect(Server()).write([Row(prompt="refuse")], UNSTEERED, SAMPLING, lambda _a, _b: None)
+
+
+class Tokenizer:
+    """Knows BOS, as a tokenizer of the model at hand does."""
+
+    eos_token_id = 1
+
+    def __init__(self, bos: int | None, adds: bool) -> None:
+        self.bos_token_id, self._adds = bos, adds
+
+    def __call__(self, _text: str) -> SimpleNamespace:
+        return SimpleNamespace(input_ids=[self.bos_token_id] if self._adds else [])
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "ids"),
+    [
+        (None, [2]),
+        (Tokenizer(7, adds=True), [7]),
+        (Tokenizer(7, adds=False), [7]),
+        (Tokenizer(None, adds=False), [1]),  # as offline
+    ],
+)
+def test_nothing_is_sent_as_bos(tokenizer: Tokenizer | None, ids: list[int]) -> None:
+    server = Server()
+    remote = connect(server)
+    remote.tokenizer = tokenizer
+    remote.write([Row(), Row(prompt="x")], GERMAN, SAMPLING, lambda _a, _b: None)
+    assert sorted(str(body["prompt"]) for _, body in server.asked) == [str(ids), "x"]
+    if tokenizer is None:
+        assert server.tokenized == {"model": "tiny", "prompt": "", "add_special_tokens": True}
+
+
+@pytest.mark.parametrize("tokens", [None, []])
+def test_nothing_is_skipped_where_nobody_knows_bos(tokens: list[int] | None) -> None:
+    server = Server()
+    server.tokens = tokens
+    with pytest.raises(SkippedError, match="/tokenize names no token"):
+        connect(server).write([Row()], UNSTEERED, SAMPLING, lambda _a, _b: None)
+    assert not server.asked
 
 
 def test_refused_steering_is_an_error() -> None:

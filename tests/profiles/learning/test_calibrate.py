@@ -23,7 +23,7 @@ QUICK = Calibration(
     decode_strengths=(1.0,),
     samples=8,
     tokens=6,
-    texts=4,
+    texts={"target": 2, "suppress": 2},
 )
 
 
@@ -75,22 +75,55 @@ def test_what_success_is(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -
 
         good = Verdict(text="", language="xx", probability=1, repetitive=False, bits=8.0, bytes=4)
         bad = [replace(good, repetitive=True), replace(good, language="en")]
+        if suppressing:
+            bad[0] = replace(good, language="und")
         return [([good, *bad, good])[n % 4] for n in range(len(outputs))]
 
+    suppressing = False
     monkeypatch.setattr(module, "judge", judged)
     target = run(loaded).frontier.points[0]
     assert (target.success, target.repetition, target.samples) == (0.5, 0.25, 8)
     assert sum(target.by_context.values()) > 0
+    suppressing = True
     suppress = run(loaded, role="suppress").frontier.points[0]
-    assert suppress.success == 0.25  # out of the language, and not running in circles
+    assert suppress.success == 0.25  # arrived in another language
     assert suppress.bits_per_byte is None
 
 
-def test_progress_ends_at_the_end(loaded: LoadedModel) -> None:
+@pytest.mark.parametrize("rows", [72, 5])
+def test_progress_ends_at_the_end(loaded: LoadedModel, rows: int) -> None:
     seen: list[tuple[int, int]] = []
-    run(loaded, progress=lambda done, of: seen.append((done, of)))
+    options = replace(QUICK, rows=rows)
+    calibrate(
+        loaded,
+        edit(loaded),
+        HELD,
+        "xx",
+        options=options,
+        progress=lambda done, of: seen.append((done, of)),
+    )
     assert seen == sorted(seen)
     assert seen[-1][0] == seen[-1][1]
+
+
+def test_outputs_do_not_depend_on_how_many_are_written_at_once(loaded: LoadedModel) -> None:
+    together, apart = (
+        calibrate(loaded, edit(loaded), HELD, "xx", options=replace(QUICK, rows=rows)).frontier
+        for rows in (72, 5)
+    )
+    assert together == apart
+
+
+def test_perplexity_is_of_paragraphs_and_every_language_has_its_turn() -> None:
+    spaced, dense = (
+        [f"line number {n}." for n in range(4)],
+        [f"这是这篇很短的文章里面的第{n}行文字。" for n in range(4)],
+    )
+    assert module._paragraphs([spaced, dense], 3) == [
+        "line number 0. line number 1. line number 2.",
+        "".join(dense[:3]),
+        "line number 3.",
+    ]
 
 
 def test_a_region_is_left_where_its_language_is(

@@ -45,7 +45,10 @@ def test_the_sampled_vocabulary_estimates_the_whole(model: LlamaForCausalLM) -> 
     sampled = TextLoss(model, range(30), 20, 0)  # ten targets are not known beforehand
     estimates = [float(sampled(batch)) for _ in range(100)]
     assert np.mean(estimates) == pytest.approx(exact, abs=0.05)
-    assert float(sampled(batch, seed=1)) == float(sampled(batch, seed=1))
+    other = batch_of(torch.randint(3, 90, (4, 20), generator=torch.Generator().manual_seed(1)))
+    before = float(sampled(batch, seed=1))
+    sampled(other, seed=1)  # with targets of its own that are not known beforehand
+    assert float(sampled(batch, seed=1)) == before
 
 
 @torch.no_grad()
@@ -107,3 +110,29 @@ def test_some_contexts_are_left_unedited(tokenizer: Any) -> None:
     # BOS, then the three characters of the context; the last one's output is sampled first.
     assert encode(example, rng, 1.0).first == 3
     assert batches([encode(example, rng, 1.0)], 1, encode, 2)[0].first.tolist() == [3]
+
+
+def test_padding_is_told_from_tokens(tokenizer: Any) -> None:
+    encode = Encoder(tokenizer, context=5, length=4)
+    examples = [
+        Example(kind="nothing", prefix="", text="ab"),
+        Example(kind="cut", prefix="c", text="de"),
+    ]
+    batch = batches([encode(e) for e in examples], 2, encode, early=1)[0]
+    assert batch.filled.tolist() == [[True, True, True, False], [True] * 4]
+
+
+def test_bos_stands_where_the_tokenizer_puts_it(tokenizer: Any) -> None:
+    def bare(text: Any, add_special_tokens: bool = True) -> Any:
+        return tokenizer(text, False)
+
+    class Without(type(tokenizer)):  # type: ignore[misc]
+        __call__ = staticmethod(bare)
+
+    with_context = Example(kind="cut", prefix="c", text="de")
+    assert tokenizer.bos_token_id in Encoder(tokenizer, context=5, length=4)(with_context).start
+    encode = Encoder(Without(), context=5, length=4)
+    assert tokenizer.bos_token_id not in encode(with_context).start
+    # A text from nothing still has to come after something.
+    nothing = encode(Example(kind="nothing", prefix="", text="ab"))
+    assert nothing.start == (tokenizer.bos_token_id,)
