@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import pickle
-import threading
-import time
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +21,6 @@ from profiles.finding.cluster import probe_cluster
 from profiles.finding.responses import MEMORY_LIMIT, Stored
 from profiles.finding.sites import SiteName
 from profiles.models.model import Precision
-
-_SETTLING = 10.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,55 +62,29 @@ class Shards:
 
         threads = self.threads or max(1, torch.get_num_threads() // self.workers)
         gpus = (1.0 if torch.cuda.is_available() else 0.0) if self.gpus is None else self.gpus
-        with (
-            _started(ray, self.address, self.workers * threads),
-            _settled(),
-            # Closed, or after an error Ray Data would go on in the background.
-            closing(self._rows(ray, batches, threads, gpus)) as rows,
-        ):
+        with _started(ray, self.address, self.workers * threads):
+            source = ray.data.from_items(
+                [{"batch": pickle.dumps(batch)} for batch in batches],
+                override_num_blocks=len(batches),
+            )
+            source.context.enable_progress_bars = False
+            # Sums in floating point are added in one order, whichever worker is first.
+            source.context.execution_options.preserve_order = True
+            found = source.map_batches(
+                _Worker,
+                fn_constructor_kwargs={"shards": self, "threads": threads},
+                batch_size=1,
+                compute=ray.data.ActorPoolStrategy(size=min(self.workers, len(batches))),
+                num_cpus=threads,
+                num_gpus=gpus,
+            )
             try:
-                for row in rows:
+                for row in found.iter_rows():
                     if row["error"]:
                         raise BackendError(f"a worker failed: {row['error']}")
                     yield pickle.loads(row["recorded"])
             except ray.exceptions.RayError as error:
                 raise BackendError(f"a worker was lost: {_line(error)}") from error
-
-    def _rows(
-        self, ray: Any, batches: Sequence[Batch], threads: int, gpus: float
-    ) -> Generator[Any, None, None]:
-        source = ray.data.from_items(
-            [{"batch": pickle.dumps(batch)} for batch in batches],
-            override_num_blocks=len(batches),
-        )
-        source.context.enable_progress_bars = False
-        # Sums in floating point are added in one order, whichever worker is first.
-        source.context.execution_options.preserve_order = True
-        found = source.map_batches(
-            _Worker,
-            fn_constructor_kwargs={"shards": self, "threads": threads},
-            batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=min(self.workers, len(batches))),
-            num_cpus=threads,
-            num_gpus=gpus,
-        )
-        yield from found.iter_rows()
-
-
-@contextmanager
-def _settled() -> Iterator[None]:
-    """Wait for the threads that Ray Data starts in the block.
-
-    One that finds Ray shut down ends the whole process, without a word.
-    """
-    before = {*threading.enumerate()}
-    try:
-        yield
-    finally:
-        gc.collect()  # what Ray Data runs in is stopped when no one holds it
-        deadline = time.monotonic() + _SETTLING
-        for thread in {*threading.enumerate()} - before:
-            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def record_sharded(
