@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from steering.errors import EngineError
 from steering.request import SteeringRequest
 from steering.slots import Slots
 from steering.tables import Tables
@@ -17,8 +18,10 @@ from steering.tokens import Tokens
 class Batch:
     """What one worker knows of the steering of its live requests.
 
-    A model runner calls `update` when the batch changes and `fill` before each forward
-    pass. Both follow from the scheduler's output alone, so every rank does the same.
+    All that a model runner has to tell it: who joins and who leaves (`add` and `remove`, or
+    `update` where the runner knows its batch only as a whole), and before each forward pass
+    how many tokens of whom come in which order (`fill`), or that the pass serves nobody
+    (`clear`). All of it follows from the scheduler's output, so every rank does the same.
 
     Args:
         tables: the worker's tables.
@@ -31,30 +34,46 @@ class Batch:
         self.slots = Slots(tables.rows, tables.write_row)
         self._requests: dict[str, SteeringRequest | None] = {}
 
+    def __contains__(self, request_id: object) -> bool:
+        return request_id in self._requests
+
+    def add(self, request_id: str, extra_args: Mapping[str, Any] | None) -> None:
+        """A request joins, for the first time or again after a preemption.
+
+        Args:
+            request_id: must not be in the batch.
+            extra_args: of its sampling parameters.
+
+        Raises:
+            ValueError: malformed steering arguments.
+            EngineError: a profile that is not loaded. Never runs such a request unsteered.
+        """
+        request = SteeringRequest.from_extra_args(extra_args)
+        if request:
+            self.slots.acquire(request_id, request.combination)
+        self._requests[request_id] = request
+
+    def remove(self, request_id: str) -> None:
+        """A request ends or is preempted; ids that are not in the batch are ignored."""
+        self.slots.release(request_id)
+        self._requests.pop(request_id, None)
+
     def update(self, finished: Iterable[str], live: Mapping[str, Mapping[str, Any] | None]) -> None:
-        """Follow the scheduler: forget what left the batch, give rows to what joined it.
+        """Add and remove, so that the batch is `live`.
 
         Args:
             finished: ids that ended; an id may also be live again, for a new request.
             live: extra args of every request in the batch, by id.
 
         Raises:
-            ValueError: malformed steering arguments.
-            EngineError: a profile that is not loaded. Never runs such a request unsteered.
+            ValueError, EngineError: as `add`.
         """
-        for request_id in finished:
-            self.slots.release(request_id)
-            self._requests.pop(request_id, None)
         # Rows are given back before new ones are taken: a full batch needs them.
-        self.slots.retain(live)
-        for request_id in [known for known in self._requests if known not in live]:
-            del self._requests[request_id]
+        for request_id in (*finished, *(known for known in self._requests if known not in live)):
+            self.remove(request_id)
         for request_id, extra_args in live.items():
             if request_id not in self._requests:
-                request = SteeringRequest.from_extra_args(extra_args)
-                if request:
-                    self.slots.acquire(request_id, request.combination)
-                self._requests[request_id] = request
+                self.add(request_id, extra_args)
 
     def fill(
         self,
@@ -69,7 +88,12 @@ class Batch:
             request_ids: the batch.
             scheduled, computed, prompt: tokens a request has in this step, had before it,
                 and has in its prompt.
+
+        Raises:
+            EngineError: a request was never added, and its steering is not known.
         """
+        if unknown := [request_id for request_id in request_ids if request_id not in self]:
+            raise EngineError(f"the step runs requests that never joined the batch: {unknown}")
         requests = [self._requests[request_id] for request_id in request_ids]
         lengths = prompt[: len(requests)].tolist()
         self.tokens.fill(
@@ -79,3 +103,7 @@ class Batch:
             rows=[self.slots.row(request_id) for request_id in request_ids],
             strengths=[r.strength if r else 0.0 for r in requests],
         )
+
+    def clear(self) -> None:
+        """The next forward pass serves no request: it profiles, compiles or captures."""
+        self.tokens.clear()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from steering.errors import CapacityError
 from steering.request import Combination
@@ -80,12 +80,6 @@ class Slots:
         if not holders:
             del self._holders[combination]
             self._idle[combination] = None
-
-    def retain(self, live: Iterable[str]) -> None:
-        """Release every request that is not in `live`."""
-        keep = set(live)
-        for request_id in [held for held in self._held_by if held not in keep]:
-            self.release(request_id)
 
     def row(self, request_id: str) -> int:
         """The row `request_id` holds; row 0 if it holds none."""

@@ -12,10 +12,16 @@ from steering.slots import UNSTEERED_ROW
 
 
 class Tokens:
-    """Fixed device buffers [max_tokens], filled once a step through a host staging pair.
+    """Fixed device buffers [max_tokens], filled once a step through host staging pairs.
 
-    The staging tensors are reused each step. The caller must not fill before the previous
-    step's copies are done (vLLM's `synchronize_input_prep` guards its own buffers the same way).
+    A copy to the device may still be under way when the next step is laid out. The pairs are
+    used in turn, so that none is written before the step `in_flight` fills ago has been
+    waited for: what vLLM's own buffers of that depth rely on.
+
+    Args:
+        max_tokens: most tokens a step can have.
+        device: where the model runs.
+        in_flight: steps that may be under way at once, the one being laid out included.
 
     Attributes:
         row: int64, row 0 for unsteered tokens and padding.
@@ -25,12 +31,19 @@ class Tokens:
         edited: tokens steered since start-up.
     """
 
-    def __init__(self, max_tokens: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, max_tokens: int, device: torch.device | str = "cpu", *, in_flight: int = 2
+    ) -> None:
         pin = torch.device(device).type == "cuda"
         self.row = torch.zeros(max_tokens, dtype=torch.int64, device=device)
         self.strength = torch.zeros(max_tokens, dtype=torch.float32, device=device)
-        self._row = torch.zeros(max_tokens, dtype=torch.int64, pin_memory=pin)
-        self._strength = torch.zeros(max_tokens, dtype=torch.float32, pin_memory=pin)
+        self._staging = [
+            (
+                torch.zeros(max_tokens, dtype=torch.int64, pin_memory=pin),
+                torch.zeros(max_tokens, dtype=torch.float32, pin_memory=pin),
+            )
+            for _ in range(in_flight)
+        ]
         self._filled = 0
         self.active = True
         self.edited = 0
@@ -67,7 +80,9 @@ class Tokens:
         if not steered and not self._filled:
             return 0
         ends = np.cumsum(scheduled)
-        row, strength = self._row.numpy(), self._strength.numpy()
+        self._staging.append(self._staging.pop(0))
+        row_staged, strength_staged = self._staging[-1]
+        row, strength = row_staged.numpy(), strength_staged.numpy()
         total = int(ends[-1]) if len(ends) else 0
         # Zero as far as the last fill reached: padding beyond the step must edit nothing.
         extent = max(total, self._filled)
@@ -81,8 +96,8 @@ class Tokens:
             row[begin:end] = rows[i]
             strength[begin:end] = strengths[i]
             count += end - begin
-        self.row[:extent].copy_(self._row[:extent], non_blocking=True)
-        self.strength[:extent].copy_(self._strength[:extent], non_blocking=True)
+        self.row[:extent].copy_(row_staged[:extent], non_blocking=True)
+        self.strength[:extent].copy_(strength_staged[:extent], non_blocking=True)
         self._filled = total if steered else 0
         self.edited += count
         return count

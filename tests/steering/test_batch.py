@@ -61,6 +61,26 @@ def test_an_id_may_end_and_come_back_as_another_request(batch: Batch) -> None:
     assert batch.slots.in_use == 0
 
 
+def test_a_runner_may_tell_comings_and_goings(batch: Batch) -> None:
+    """As V2 does: an end is told before every start, with ids that were never there."""
+    batch.remove("a")
+    batch.add("a", args(batch, 0))
+    batch.add("b", None)
+    assert "a" in batch
+    assert fill(batch, ["b", "a"], [1, 1]) == [0, batch.slots.row("a")]
+    batch.remove("a")  # preempted
+    assert "a" not in batch
+    assert batch.slots.in_use == 0
+    batch.add("a", args(batch, 0))
+    assert fill(batch, ["a"], [1]) == [batch.slots.row("a")]
+
+
+def test_a_step_of_requests_that_never_joined_is_refused(batch: Batch) -> None:
+    batch.add("a", args(batch, 0))
+    with pytest.raises(EngineError, match=r"never joined.*'b'"):
+        fill(batch, ["a", "b"], [1, 1])
+
+
 def test_a_request_for_a_missing_profile_is_never_run_unsteered(batch: Batch) -> None:
     with pytest.raises(EngineError, match="not loaded"):
         batch.update([], {"a": SteeringRequest(target="f" * 64).to_extra_args()})

@@ -55,3 +55,16 @@ def test_edited_tokens_are_counted() -> None:
     fill(tokens, [4, 2], [0, 0], [2, 0], [1, 0], [1.0, 0.0])
     fill(tokens, [1, 1], [4, 2], [2, 0], [1, 0], [1.0, 0.0])
     assert tokens.edited == 3
+
+
+def test_a_step_leaves_the_last_ones_staging_alone() -> None:
+    """On a GPU the last step's copy may not have begun when the next one is laid out."""
+    tokens = Tokens(4, in_flight=3)
+    staged = []
+    for row in (1, 2, 3):
+        fill(tokens, [4], [0], [0], [row], [float(row)])
+        staged.append(tokens._staging[-1])
+    assert [pair[0].tolist() for pair in staged] == [[1] * 4, [2] * 4, [3] * 4]
+    assert [pair[1].tolist() for pair in staged] == [[1.0] * 4, [2.0] * 4, [3.0] * 4]
+    fill(tokens, [4], [0], [0], [4], [4.0])
+    assert staged[0][0].tolist() == [4] * 4
