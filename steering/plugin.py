@@ -16,23 +16,31 @@ def register() -> None:
     it only logs: plain `vllm serve` must go on working beside an installed langsteer, and
     `langsteer serve` finds out by its handshake and refuses to start.
     """
-    if missing := install():
-        logger.warning("langsteer is inactive: this vLLM lacks %s", "; ".join(missing))
+    for name, missing in install().items():
+        if missing:
+            logger.warning(
+                "langsteer is inactive on model runner %s: this vLLM lacks %s",
+                name,
+                "; ".join(missing),
+            )
 
 
 @cache
-def install() -> tuple[str, ...]:
-    """Install the patches on the first call.
+def install() -> dict[str, tuple[str, ...]]:
+    """Install the patches on the first call, for every model runner that has the seams.
 
     Returns:
-        What this vLLM lacks, in words; empty if the patches are in place.
+        What this vLLM lacks, in words, by name of the model runner; nothing where the
+        patches are in place.
     """
-    from steering.engine import compat
+    from steering.engine import prefix_cache
+    from steering.engine.runners import RUNNERS
 
-    missing = compat.missing_seams()
-    if not missing:
-        from steering.engine import prefix_cache, runner_v1
-
+    cache_lacks = prefix_cache.missing()
+    missing = {runner.name: (*cache_lacks, *runner.missing()) for runner in RUNNERS}
+    if not cache_lacks:
         prefix_cache.install()
-        runner_v1.install()
-    return tuple(missing)
+    for runner in RUNNERS:
+        if not missing[runner.name]:
+            runner.install()
+    return missing

@@ -12,7 +12,8 @@ from profiles import store
 from profiles.errors import LangsteerError
 from steering import plugin
 from steering.batch import Batch
-from steering.engine.runner_v1 import ATTRIBUTE
+from steering.engine.arming import batch_of
+from steering.engine.runners import why_not_armed
 from steering.errors import EngineError
 from steering.request import SteeringRequest
 
@@ -30,17 +31,10 @@ class WorkerExtension:
 
     def langsteer_facts(self) -> dict[str, Any]:
         """State of this worker; "armed" is False with a "reason" if it can't steer."""
-        runner = getattr(self, "model_runner", None)
-        batch: Batch | None = getattr(runner, ATTRIBUTE, None)
+        batch = _batch(self)
         if batch is None:
-            if missing := plugin.install():
-                return {"armed": False, "reason": f"this vLLM lacks {'; '.join(missing)}"}
-            return {
-                "armed": False,
-                "reason": f"{type(runner).__module__}.{type(runner).__qualname__} was not armed. "
-                "Either the langsteer plugin was not loaded in this worker (VLLM_PLUGINS) or "
-                "this is not vLLM's V1 model runner (VLLM_USE_V2_MODEL_RUNNER=0)",
-            }
+            runner = getattr(self, "model_runner", None)
+            return {"armed": False, "reason": why_not_armed(runner, plugin.install())}
         return {
             "armed": True,
             "profiles": batch.tables.profiles,
@@ -55,7 +49,7 @@ class WorkerExtension:
 
     def langsteer_load(self, data: bytes) -> dict[str, Any]:
         """Load a profile from the bytes of its file."""
-        batch: Batch | None = getattr(getattr(self, "model_runner", None), ATTRIBUTE, None)
+        batch = _batch(self)
         if batch is None:
             return {"error": "this worker is not armed"}
         try:
@@ -65,7 +59,7 @@ class WorkerExtension:
 
     def langsteer_unload(self, content_hash: str) -> dict[str, Any]:
         """Unload a profile no live request uses."""
-        batch: Batch | None = getattr(getattr(self, "model_runner", None), ATTRIBUTE, None)
+        batch = _batch(self)
         if batch is None:
             return {"error": "this worker is not armed"}
         if batch.slots.uses(content_hash):
@@ -231,6 +225,11 @@ class EngineControl:
     async def _ask(self, method: str, *args: Any) -> list[dict[str, Any]]:
         answers: list[dict[str, Any]] = await self._client.collective_rpc(method, args=args)
         return answers
+
+
+def _batch(worker: Any) -> Batch | None:
+    runner: Any = getattr(worker, "model_runner", None)
+    return batch_of(runner.get_model()) if hasattr(runner, "get_model") else None
 
 
 def _distance(a: dict[int, float], b: dict[int, float]) -> float:

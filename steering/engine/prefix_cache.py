@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from steering.engine.compat import lacking
 from steering.request import SteeringRequest
 
 _KEPT = "_langsteer_first_and_key"
@@ -37,6 +38,19 @@ def _first_and_key(request: Any) -> tuple[int, str]:
         return 0, ""
     first = steering.first_position(request.num_prompt_tokens)
     return first, f"{steering.fingerprint}@{first}"
+
+
+def missing() -> list[str]:
+    """What this vLLM's prefix cache lacks, in words."""
+    try:
+        from vllm.v1.core import kv_cache_utils
+    except ImportError as error:
+        return [f"vLLM's prefix cache cannot be imported ({error})"]
+    return lacking(
+        kv_cache_utils,
+        "_gen_prompt_embeds_extra_hash_keys",
+        ["request", "start_token_idx", "end_token_idx"],
+    )
 
 
 def install() -> None:

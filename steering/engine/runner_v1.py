@@ -6,135 +6,108 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from steering.batch import Batch
-from steering.capacity import Capacity
-from steering.engine import ffn
-from steering.errors import EngineError
-from steering.tables import Tables
-from steering.tokens import Tokens
-
-CONFIG_KEY = "langsteer"
-ATTRIBUTE = "langsteer_batch"
+from steering.engine.arming import arm, batch_of, wanted
+from steering.engine.compat import lacking
 
 
-def arm(runner: Any) -> None:
-    """Allocate tables and put the edits into the model `runner` has just loaded.
+class RunnerV1:
+    """The `Runner` V1: methods of its class are wrapped, since it calls nobody."""
 
-    Does nothing for an engine that was not asked to steer (no "langsteer" in
-    additional_config), and nothing to drafters: only `runner.model` is touched.
+    name = "V1"
+    instead = "VLLM_USE_V2_MODEL_RUNNER=1 chooses V2 where the device has Triton"
 
-    Raises:
-        EngineError: the model or the engine's settings can't be steered.
-    """
-    config = (runner.vllm_config.additional_config or {}).get(CONFIG_KEY)
-    if config is None or getattr(runner, ATTRIBUTE, None) is not None:
-        return
-    _refuse_unsupported(runner)
-    capacity = Capacity.from_config(config)
-    from vllm.distributed import (
-        get_tensor_model_parallel_rank,
-        get_tensor_model_parallel_world_size,
-    )
+    def missing(self) -> list[str]:
+        """See `Runner`."""
+        try:
+            from vllm.v1.worker.cpu_model_runner import CPUModelRunner
+            from vllm.v1.worker.gpu_model_runner import GPUModelRunner
+        except ImportError as error:
+            return [f"vLLM's V1 model runner cannot be imported ({error})"]
+        return [
+            *lacking(GPUModelRunner, "load_model", ["self"]),
+            *lacking(CPUModelRunner, "load_model", ["self"]),
+            *lacking(GPUModelRunner, "get_model", ["self"]),
+            *lacking(GPUModelRunner, "_update_states", ["self", "scheduler_output"]),
+            *lacking(
+                GPUModelRunner,
+                "_prepare_inputs",
+                ["self", "scheduler_output", "num_scheduled_tokens"],
+            ),
+            *lacking(GPUModelRunner, "_dummy_run", ["self", "num_tokens"]),
+        ]
 
-    ffns = ffn.find_ffns(runner.get_model())
-    if ffns[-1].layer >= len(capacity.columns):
-        raise EngineError(
-            f"the model has a layer {ffns[-1].layer}, the profiles are for "
-            f"{len(capacity.columns)} layers"
-        )
-    rank, world = get_tensor_model_parallel_rank(), get_tensor_model_parallel_world_size()
-    shards = {ffn.shard(one, capacity.intermediate_size, rank, world) for one in ffns}
-    # One request needs at most one row and a step has at most max_num_seqs of them: with
-    # this many rows, running out is impossible rather than handled.
-    tables = Tables(
-        capacity,
-        layers=[one.layer for one in ffns],
-        shard=shards.pop(),
-        rows=runner.scheduler_config.max_num_seqs + 1,
-        device=runner.device,
-    )
-    tokens = Tokens(runner.max_num_tokens, device=runner.device)
-    armed = list(ffn.install(ffns, tables, tokens))
-    if not armed:
-        raise EngineError("the profiles' capacity leaves no layer to edit")
-    setattr(runner, ATTRIBUTE, Batch(tables, tokens))
+    def install(self) -> None:
+        """Patches P2 to P6 (PATCHES.md)."""
+        from vllm.v1.worker.cpu_model_runner import CPUModelRunner
+        from vllm.v1.worker.gpu_model_runner import GPUModelRunner
 
+        GPUModelRunner.load_model = _after_load(GPUModelRunner.load_model)
+        CPUModelRunner.load_model = _after_load(CPUModelRunner.load_model)
+        GPUModelRunner._update_states = _after_update(GPUModelRunner._update_states)
+        GPUModelRunner._prepare_inputs = _after_prepare(GPUModelRunner._prepare_inputs)
+        GPUModelRunner._dummy_run = _before_dummy(GPUModelRunner._dummy_run)
 
-def _refuse_unsupported(runner: Any) -> None:
-    parallel = runner.vllm_config.parallel_config
-    if getattr(parallel, "enable_dbo", False) or getattr(parallel, "use_ubatching", False):
-        raise EngineError("dual batch overlap re-slices tokens; start without --enable-dbo")
-    if getattr(parallel, "prefill_context_parallel_size", 1) > 1:
-        raise EngineError("prefill context parallelism re-slices tokens; start without it")
-    if getattr(runner.vllm_config.cache_config, "kv_sharing_fast_prefill", False):
-        raise EngineError(
-            "fast prefill drops tokens in later layers; start without --kv-sharing-fast-prefill"
-        )
-    if runner.is_pooling_model:
-        raise EngineError("a pooling model generates no text to steer")
+    def drives(self, runner: Any) -> bool:
+        """See `Runner`."""
+        from vllm.v1.worker.gpu_model_runner import GPUModelRunner
+
+        return isinstance(runner, GPUModelRunner)
 
 
-def install() -> None:
-    """Patches P2 to P5 (PATCHES.md)."""
-    from vllm.v1.worker.cpu_model_runner import CPUModelRunner
-    from vllm.v1.worker.gpu_model_runner import GPUModelRunner
+def _after_load(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def load_model(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = original(self, *args, **kwargs)
+        if wanted(self.vllm_config):
+            arm(self.vllm_config, self.get_model(), self.device)
+        return result
 
-    def after_load(original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def load_model(self: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(self, *args, **kwargs)
-            arm(self)
-            return result
+    return load_model
 
-        return load_model
 
-    def after_update(original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def _update_states(self: Any, scheduler_output: Any) -> Any:
-            result = original(self, scheduler_output)
-            if batch := getattr(self, ATTRIBUTE, None):
-                batch.update(
-                    scheduler_output.finished_req_ids,
-                    {
-                        request_id: getattr(
-                            self.requests[request_id].sampling_params, "extra_args", None
-                        )
-                        for request_id in self.input_batch.req_ids
-                    },
-                )
-            return result
+def _after_update(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def _update_states(self: Any, scheduler_output: Any) -> Any:
+        result = original(self, scheduler_output)
+        if batch := batch_of(self.get_model()):
+            batch.update(
+                scheduler_output.finished_req_ids,
+                {
+                    request_id: getattr(
+                        self.requests[request_id].sampling_params, "extra_args", None
+                    )
+                    for request_id in self.input_batch.req_ids
+                },
+            )
+        return result
 
-        return _update_states
+    return _update_states
 
-    def after_prepare(original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def _prepare_inputs(
-            self: Any, scheduler_output: Any, num_scheduled_tokens: Any, *args: Any, **kwargs: Any
-        ) -> Any:
-            result = original(self, scheduler_output, num_scheduled_tokens, *args, **kwargs)
-            if batch := getattr(self, ATTRIBUTE, None):
-                inputs = self.input_batch
-                batch.fill(
-                    inputs.req_ids,
-                    num_scheduled_tokens,
-                    inputs.num_computed_tokens_cpu,
-                    inputs.num_prompt_tokens,
-                )
-            return result
 
-        return _prepare_inputs
+def _after_prepare(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def _prepare_inputs(
+        self: Any, scheduler_output: Any, num_scheduled_tokens: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        result = original(self, scheduler_output, num_scheduled_tokens, *args, **kwargs)
+        if batch := batch_of(self.get_model()):
+            inputs = self.input_batch
+            batch.fill(
+                inputs.req_ids,
+                num_scheduled_tokens,
+                inputs.num_computed_tokens_cpu,
+                inputs.num_prompt_tokens,
+            )
+        return result
 
-    def before_dummy(original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def _dummy_run(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if batch := getattr(self, ATTRIBUTE, None):
-                batch.tokens.clear()
-            return original(self, *args, **kwargs)
+    return _prepare_inputs
 
-        return _dummy_run
 
-    GPUModelRunner.load_model = after_load(GPUModelRunner.load_model)
-    CPUModelRunner.load_model = after_load(CPUModelRunner.load_model)
-    GPUModelRunner._update_states = after_update(GPUModelRunner._update_states)
-    GPUModelRunner._prepare_inputs = after_prepare(GPUModelRunner._prepare_inputs)
-    GPUModelRunner._dummy_run = before_dummy(GPUModelRunner._dummy_run)
+def _before_dummy(original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def _dummy_run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if batch := batch_of(self.get_model()):
+            batch.clear()
+        return original(self, *args, **kwargs)
+
+    return _dummy_run

@@ -1,0 +1,99 @@
+"""Put tables, buffers and edits into a model that has just been loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from steering.batch import Batch
+from steering.capacity import Capacity
+from steering.engine import ffn
+from steering.errors import EngineError
+from steering.tables import Tables
+from steering.tokens import Tokens
+
+CONFIG_KEY = "langsteer"
+_ATTRIBUTE = "langsteer_batch"
+
+
+def wanted(vllm_config: Any) -> bool:
+    """Whether this engine was asked to steer ("langsteer" in additional_config)."""
+    return CONFIG_KEY in (vllm_config.additional_config or {})
+
+
+def batch_of(model: Any) -> Batch | None:
+    """The batch of a model that was armed; None for any other."""
+    batch: Batch | None = getattr(model, _ATTRIBUTE, None)
+    return batch
+
+
+def arm(vllm_config: Any, model: torch.nn.Module, device: torch.device) -> Batch:
+    """Allocate tables and put the edits into `model`; arming it again changes nothing.
+
+    Everything on the device is allocated here, before anything is compiled or captured, and
+    stays where it is. The batch is kept on the model: drafters are never armed.
+
+    Returns:
+        What the model runner has to keep up to date.
+
+    Raises:
+        EngineError: the model or the engine's settings can't be steered.
+    """
+    if (armed := batch_of(model)) is not None:
+        return armed
+    _refuse_unsupported(vllm_config)
+    capacity = Capacity.from_config(vllm_config.additional_config[CONFIG_KEY])
+    from vllm.distributed import (
+        get_tensor_model_parallel_rank,
+        get_tensor_model_parallel_world_size,
+    )
+
+    ffns = ffn.find_ffns(model)
+    if ffns[-1].layer >= len(capacity.columns):
+        raise EngineError(
+            f"the model has a layer {ffns[-1].layer}, the profiles are for "
+            f"{len(capacity.columns)} layers"
+        )
+    rank, world = get_tensor_model_parallel_rank(), get_tensor_model_parallel_world_size()
+    shards = {ffn.shard(one, capacity.intermediate_size, rank, world) for one in ffns}
+    scheduler = vllm_config.scheduler_config
+    # One request needs at most one row and a step has at most max_num_seqs of them: with
+    # this many rows, running out is impossible rather than handled.
+    tables = Tables(
+        capacity,
+        layers=[one.layer for one in ffns],
+        shard=shards.pop(),
+        rows=scheduler.max_num_seqs + 1,
+        device=device,
+    )
+    tokens = Tokens(
+        scheduler.max_num_batched_tokens,
+        device=device,
+        in_flight=max(2, vllm_config.max_concurrent_batches),
+    )
+    if not list(ffn.install(ffns, tables, tokens)):
+        raise EngineError("the profiles' capacity leaves no layer to edit")
+    batch = Batch(tables, tokens)
+    setattr(model, _ATTRIBUTE, batch)
+    return batch
+
+
+def _refuse_unsupported(vllm_config: Any) -> None:
+    parallel = vllm_config.parallel_config
+    if getattr(parallel, "enable_dbo", False) or getattr(parallel, "use_ubatching", False):
+        raise EngineError("dual batch overlap re-slices tokens; start without --enable-dbo")
+    if getattr(parallel, "prefill_context_parallel_size", 1) > 1:
+        raise EngineError("prefill context parallelism re-slices tokens; start without it")
+    if getattr(vllm_config.cache_config, "kv_sharing_fast_prefill", False):
+        raise EngineError(
+            "fast prefill drops tokens in later layers; start without --kv-sharing-fast-prefill"
+        )
+    speculative = vllm_config.speculative_config
+    if speculative and getattr(speculative, "enable_adaptive_verification", False):
+        raise EngineError(
+            "adaptive verification lays tokens out on the device only; set "
+            '"enable_adaptive_verification": false in --speculative-config'
+        )
+    if vllm_config.model_config.runner_type == "pooling":
+        raise EngineError("a pooling model generates no text to steer")
