@@ -86,10 +86,6 @@ def environment(current: Mapping[str, str], plugins: Mapping[str, set[str]]) -> 
     """
     if current.get("VLLM_USE_RUST_FRONTEND", "0").lower() not in ("", "0", "false"):
         raise OptionError("VLLM_USE_RUST_FRONTEND is set: the Rust frontend has no place for us")
-    if current.get("VLLM_USE_V2_MODEL_RUNNER", "0") not in ("", "0"):
-        raise OptionError(
-            "VLLM_USE_V2_MODEL_RUNNER is set: langsteer supports the V1 model runner so far"
-        )
     chosen = current.get("VLLM_PLUGINS")
     # Naming one plugin switches all unnamed ones off, in every group: name those that would
     # have been on. Endpoint plugins are off unless named, so they stay out.
@@ -103,7 +99,7 @@ def environment(current: Mapping[str, str], plugins: Mapping[str, set[str]]) -> 
         if chosen is None
         else {name for name in chosen.split(",") if name}
     )
-    return {"VLLM_PLUGINS": ",".join(sorted(names | {KEY})), "VLLM_USE_V2_MODEL_RUNNER": "0"}
+    return {"VLLM_PLUGINS": ",".join(sorted(names | {KEY}))}
 
 
 def _flag(name: str) -> str:

@@ -282,7 +282,7 @@ def test_a_server_whose_worker_is_not_armed_never_becomes_ready(
 ) -> None:
     """A sitecustomize takes the arming out of every process; the handshake must notice."""
     (tmp_path / "sitecustomize.py").write_text(
-        "from steering.engine import runner_v1\nrunner_v1.arm = lambda runner: None\n"
+        "from steering.engine import runner_v1\nrunner_v1.arm = lambda *_: None\n"
     )
     port, log = free_port(), tmp_path / "log"
     process = start(command(profile_folder, port), log, PYTHONPATH=str(tmp_path))
