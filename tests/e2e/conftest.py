@@ -92,20 +92,36 @@ def profile_folder(profiles: dict[str, Profile], tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="session")
-def run_engine(
-    demo_folder: Path, profile_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> RunEngine:
-    """run_engine(batches, stock=False, model=..., profiles=..., **engine_options) -> results.
+def run_engine(demo_folder: Path, profile_folder: Path, start_engine: RunEngine) -> RunEngine:
+    """As `start_engine`, with the demo model and its synthetic profiles unless others are named."""
 
-    The demo model and its synthetic profiles unless others are named; see engine_run.py.
+    def run(
+        batches: list[dict[str, Any]],
+        *,
+        model: Path = demo_folder,
+        profiles: Path = profile_folder,
+        **options: Any,
+    ) -> Any:
+        return start_engine(batches, model=model, profiles=profiles, **options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def start_engine(tmp_path_factory: pytest.TempPathFactory) -> RunEngine:
+    """start_engine(batches, model=..., profiles=..., **engine_options) -> results.
+
+    With stock=True without the plugin; runner="v2" and more: see engine_run.py.
     """
 
     def run(
         batches: list[dict[str, Any]],
         *,
+        model: Path,
+        profiles: Path,
         stock: bool = False,
-        model: Path = demo_folder,
-        profiles: Path = profile_folder,
+        runner: str = "v1",
+        threads: int | None = None,
         **options: Any,
     ) -> Any:
         folder = tmp_path_factory.mktemp("engine")
@@ -125,7 +141,14 @@ def run_engine(
             **options,
         }
         spec.write_text(
-            json.dumps({"engine": engine, "profiles": None if stock else files, "batches": batches})
+            json.dumps(
+                {
+                    "engine": engine,
+                    "profiles": None if stock else files,
+                    "runner": runner,
+                    "batches": batches,
+                }
+            )
         )
         with log.open("w") as stream:
             process = subprocess.run(
@@ -133,7 +156,11 @@ def run_engine(
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 timeout=900,
-                env={**os.environ, "VLLM_CPU_OMP_THREADS_BIND": "nobind"},
+                env={
+                    **os.environ,
+                    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+                    **({"OMP_NUM_THREADS": str(threads)} if threads else {}),
+                },
                 check=False,
             )
         assert process.returncode == 0, log.read_text()[-4000:]

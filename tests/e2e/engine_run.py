@@ -4,10 +4,12 @@ Each engine under test gets a process of its own, so that "stock vLLM" is vLLM i
 in which langsteer's plugin was never loaded.
 
 SPEC is JSON: {"engine": {LLM arguments}, "profiles": [files] or null for stock vLLM,
+"runner": "v1" or "v2" or "v2-async" (see interpreted.py),
 "batches": [{"requests": [{"prompt": [ids], "tokens": n, "steering": {...} or null, "after": i}],
 "fresh_cache": bool}]}. With "after", the prompt is batch i's only prompt, its answer, and then
 "prompt": the next turn of a conversation. OUT gets {"batches": [[{"prompt", "tokens",
-"logprobs", "cached"}]], "facts": {...}}.
+"logprobs", "cached"}]], "facts": {...}, "runner": its module, "async": whether steps overlap,
+"preemptions": how many}.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+
+import interpreted  # beside this file
 
 
 def main() -> None:
@@ -29,8 +33,22 @@ def main() -> None:
         VLLM_LOGGING_LEVEL="WARNING",
         VLLM_USE_V2_MODEL_RUNNER="0",
     )
+    v2 = spec["runner"].startswith("v2")
+    if v2:
+        interpreted.prepare()
     from vllm import LLM
+    from vllm.v1.core.sched.scheduler import Scheduler
 
+    if v2:
+        interpreted.simplify(async_scheduling=spec["runner"] == "v2-async")
+    preempted: list[str] = []
+    preempt = Scheduler._preempt_request
+
+    def _preempt_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> None:
+        preempted.append(request.request_id)
+        preempt(self, request, *args, **kwargs)
+
+    Scheduler._preempt_request = _preempt_request
     options = dict(spec["engine"])
     profiles = []
     if steered:
@@ -47,6 +65,9 @@ def main() -> None:
     out: dict[str, Any] = {"batches": []}
     for batch in spec["batches"]:
         out["batches"].append(run(llm, batch, out["batches"]))
+    (out["runner"],) = llm.collective_rpc(lambda worker: type(worker.model_runner).__module__)
+    out["async"] = llm.llm_engine.vllm_config.scheduler_config.async_scheduling
+    out["preemptions"] = len(preempted)
     out["plugin_loaded"] = any(name.startswith("steering") for name in sys.modules)
     if steered:
         # An empty step carries the last requests' end to the worker.
