@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 # float32: batches of other shapes sum in another order, and nothing else may differ.
-TOLERANCE = 1e-4
+TOLERANCE = 1e-5
 FEW = 6
 VOCABULARY = 512
 LONG = 100  # three prefill chunks, three full cache blocks
@@ -191,7 +191,8 @@ def test_v2_answers_as_v1(
 def test_no_row_outlives_its_requests(answers: dict[str, dict[str, Any]], runner: str) -> None:
     assert answers[runner]["facts"]["rows_in_use"] == 0
     assert answers[runner]["facts"]["edited_tokens"] > 0
-    if runner == "v2" and answers["v1"]["preemptions"] == answers["v2"]["preemptions"]:
+    if runner == "v2":  # async scheduling computes tokens that are thrown away
+        assert answers["v2"]["preemptions"] == answers["v1"]["preemptions"]
         assert answers["v2"]["facts"]["edited_tokens"] == answers["v1"]["facts"]["edited_tokens"]
 
 
