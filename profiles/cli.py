@@ -11,6 +11,7 @@ from profiles.commands.inspect import inspect
 from profiles.commands.profile import profile
 from profiles.commands.report import report
 from profiles.commands.scores import scores
+from profiles.versions import installed
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,9 +23,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from profiles.make import versions
-
-        typer.echo(f"langsteer {versions()['langsteer']}")
+        typer.echo(f"langsteer {installed('langsteer')}")
         raise typer.Exit
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,7 @@ _FOR_JSON = ("learning", "scores")
 def show_profiles(summary: Mapping[str, Any]) -> None:
     """The table of `langsteer profile`."""
     console = Console()
-    for warning in summary["warnings"]:
-        console.print(f"[yellow]warning:[/] {warning}")
+    _show_warnings(console, summary["warnings"])
     table = Table(title=f"Profiles of {summary['model']}")
     score = summary["score"]
     for name in ("language", "sentences", f"best {score}", "towards", "away"):
@@ -36,12 +35,40 @@ def show_profiles(summary: Mapping[str, Any]) -> None:
     files = [Path(row["file"]) for row in rows if "file" in row]
     versions = ", ".join(f"{row['language']}@{row['version']}" for row in rows if "file" in row)
     console.print(f"Written to {files[0].parent}: {versions}")
-    pairs = sorted(summary["overlap"], key=lambda pair: -pair["share"])[:3]
-    if pairs:
-        most = ", ".join(f"{'/'.join(p['languages'])} {p['share']:.0%}" for p in pairs)
-        console.print(f"Overlap of the top {summary['top_share']:.0%} of neurons, largest: {most}")
+    top = f"the top {summary['top_share']:.0%} of neurons"
+    _show_overlap(console, top, summary["overlap"])
     spent = ", ".join(f"{name} {value:.0f} s" for name, value in summary["seconds"].items())
     console.print(f"Time: {spent}")
+
+
+def show_scores(facts: Mapping[str, Any], out: Path | None) -> None:
+    """The table of `langsteer scores`; `out` is where the facts went, if anywhere."""
+    console = Console()
+    _show_warnings(console, facts["warnings"])
+    table = Table(
+        title=f"{facts['model']}, site {facts['site']}: {facts['counted']} units by "
+        f"{facts['score']}, % by layer from 0 to {facts['layers'] - 1}"
+    )
+    for name in ("language", "", facts["score"], "by layer", "by projection"):
+        table.add_column(name)
+    for row in facts["languages"]:
+        for end in (end for end in ("best", "worst") if end in row):
+            place = row[end]
+            listed = [unit[3] for unit in place["units"]]
+            table.add_row(
+                row["language"],
+                end,
+                f"{listed[0]:.2f} to {listed[-1]:.2f}",
+                " ".join(f"{100 * share:.0f}" for share in place["share_per_layer"]),
+                ", ".join(
+                    f"{name.rpartition('.')[2]} {share:.0%}"
+                    for name, share in place["share_per_projection"].items()
+                ),
+            )
+    console.print(table)
+    _show_overlap(console, "the best", facts["overlap"])
+    if out:
+        console.print(f"Written to {out}")
 
 
 def show_profile(facts: Mapping[str, Any]) -> None:
@@ -67,6 +94,18 @@ def show_profile(facts: Mapping[str, Any]) -> None:
             table.add_row(f"provenance.{name}", str(value))
     console.print(table)
     console.print("Learning, frontier and scores: --json, or drawn by `langsteer report`.")
+
+
+def _show_warnings(console: Console, warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        console.print(f"[yellow]warning:[/] {warning}")
+
+
+def _show_overlap(console: Console, chosen: str, pairs: Iterable[Mapping[str, Any]]) -> None:
+    """The pairs of languages that share most; `chosen` says of what."""
+    if largest := sorted(pairs, key=lambda pair: -pair["share"])[:3]:
+        most = ", ".join(f"{'/'.join(p['languages'])} {p['share']:.0%}" for p in largest)
+        console.print(f"Overlap of {chosen}, largest: {most}")
 
 
 def _role(row: Mapping[str, Any], role: str) -> str:

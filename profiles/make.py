@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import platform
-import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from profiles.corpora.corpus import Corpus
-from profiles.corpora.split import split
+from profiles.corpora.split import split_for_learning
 from profiles.errors import CorpusError
 from profiles.finding.activations import Activations, record, record_through
 from profiles.finding.attribution import attribute
@@ -31,11 +28,10 @@ from profiles.models.model import LoadedModel
 from profiles.profile import Edit, Floats, Profile
 from profiles.progress import Stage
 from profiles.recipe import Recipe
+from profiles.versions import versions
 
 # How many of a language's best detectors a profile names: (layer, neuron, score).
 _LISTED = 20
-# Of each language's lines, at most so many, learning is stopped and strength chosen by.
-_HELD_SHARE, _HELD_LEAST, _HELD_MOST = 0.1, 8, 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,9 +95,7 @@ def make_profiles(
             yield show
         seconds[name] = round(time.monotonic() - begun, 2)
 
-    train, held = split(
-        corpus, _HELD_SHARE, random.Random(recipe.seed), most=_HELD_MOST, least=_HELD_LEAST
-    )
+    train, held = split_for_learning(corpus, recipe.seed)
     with timed("activations", "reading the corpus") as show:
         activations = (
             record(
@@ -204,7 +198,7 @@ def _provenance(
             "source": corpus.source,
             "sha256": corpus.digest,
             "languages": list(activations.languages),
-            "sentences": int((activations.labels == index).sum()),
+            "sentences": int(activations.sentences[index]),
             "tokens": int(activations.tokens[index]),
         },
         "language_neurons": [
@@ -214,14 +208,3 @@ def _provenance(
         "scores": score_histogram(recipe.score, scores[index]),
         "versions": versions(),
     }
-
-
-def versions() -> dict[str, str]:
-    """Of Python and the libraries the figures depend on."""
-    out = {"python": platform.python_version()}
-    for name in ("langsteer", "torch", "transformers", "numpy"):
-        try:
-            out[name] = version(name)
-        except PackageNotFoundError:
-            out[name] = "not installed"
-    return out

@@ -14,6 +14,7 @@ from profiles.profile import Profile
 
 if TYPE_CHECKING:  # they need torch, the report does not
     from profiles.corpora.corpus import Corpus
+    from profiles.finding.activations import Activations
     from profiles.make import Made
 
 _TOP = 0.01
@@ -38,10 +39,7 @@ def summarize(made: Made, corpus: Corpus, files: Mapping[str, Path]) -> dict[str
     rows = []
     for i, language in enumerate(languages):
         row: dict[str, Any] = {
-            "language": language,
-            "sentences": int((made.activations.labels == i).sum()),
-            "tokens": int(made.activations.tokens[i]),
-            "dropped_sentences": int(made.activations.dropped[i]),
+            **amount(made.activations, language),
             "scores": score_histogram(score, made.scores[i])["quantiles"],
             "top_neurons_per_layer": np.bincount(
                 top[language] // made.scores.shape[2], minlength=made.scores.shape[1]
@@ -64,6 +62,17 @@ def summarize(made: Made, corpus: Corpus, files: Mapping[str, Path]) -> dict[str
         "overlap": overlap(list(languages), [top[language] for language in languages]),
         "top_share": _TOP,
         "seconds": dict(made.seconds),
+    }
+
+
+def amount(activations: Activations, language: str) -> dict[str, Any]:
+    """How much text of a language was read, and how much left out."""
+    index = activations.languages.index(language)
+    return {
+        "language": language,
+        "sentences": int(activations.sentences[index]),
+        "tokens": int(activations.tokens[index]),
+        "dropped_sentences": int(activations.dropped[index]),
     }
 
 

@@ -16,10 +16,8 @@ products: the output says how far apart they are.
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from profiles.bench.common import facts, load, model_parser, wait
 from profiles.bench.plain import plain_responses, plain_scores, plain_selection
 from profiles.bench.rounds import compare
 from profiles.bench.text import bench_corpus
@@ -36,8 +35,7 @@ from profiles.finding.activations import Activations, record
 from profiles.finding.average_precision import average_precision
 from profiles.finding.batches import plan
 from profiles.finding.select import select_extremes
-from profiles.models.model import LoadedModel, load_model
-from profiles.models.resolve import resolve_model
+from profiles.models.model import LoadedModel
 
 _NEURONS = 2000  # selected, as the paper does
 
@@ -67,18 +65,15 @@ def collecting(loaded: LoadedModel, corpus: Corpus, rounds: int) -> dict[str, An
             for batch in batches.batches:
                 ids, mask, _ = (tensor.to(loaded.device) for tensor in batch.tensors())
                 loaded.decoder(input_ids=ids, attention_mask=mask, use_cache=False)
-            _wait(loaded)
+            wait(loaded)
 
     def recorded() -> None:
         record(loaded, corpus)
-        _wait(loaded)
+        wait(loaded)
 
     # The times' ratio, bare over recorded, is that of the speeds, recorded over bare.
     times = compare(bare, recorded, rounds)
-    facts = times.facts("bare", "recorded")
-    for name, seconds in (("bare", times.first), ("recorded", times.second)):
-        facts[f"{name}_tokens_per_second"] = round(tokens / float(np.median(seconds)))
-    return {"tokens": tokens, **facts}
+    return {"tokens": tokens, **times.facts("bare", "recorded", tokens)}
 
 
 def finding(loaded: LoadedModel, corpus: Corpus, rounds: int, sample: Sample) -> dict[str, Any]:
@@ -189,11 +184,6 @@ def _kept(corpus: Corpus, activations: Activations) -> list[str]:
     return texts
 
 
-def _wait(loaded: LoadedModel) -> None:
-    if loaded.device.type == "cuda":
-        torch.cuda.synchronize(loaded.device)
-
-
 def measure(
     loaded: LoadedModel, corpus: Corpus, rounds: int, sample: Sample
 ) -> dict[str, Mapping[str, Any]]:
@@ -228,14 +218,9 @@ def show(result: Mapping[str, Mapping[str, Any]]) -> None:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="How fast neurons are found.")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    parser.add_argument("--model", default="demo", help="folder, hub id, or demo (default)")
-    parser.add_argument("--precision", default="auto", choices=["auto", "bf16", "fp32"])
-    parser.add_argument("--corpus", default="starter", help="as in langsteer profile")
+    parser = model_parser("How fast neurons are found.")
     parser.add_argument("--languages", type=int, default=8, help="how many (default 8)")
     parser.add_argument("--sentences", type=int, default=500, help="of each (500)")
-    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default 3)")
     parser.add_argument("--plain-sentences", type=int, default=64, help="the plain way runs (64)")
     parser.add_argument("--plain-neurons", type=int, default=128, help="it scores (128)")
     parser.add_argument(
@@ -243,11 +228,7 @@ def main() -> None:
     )
     parser.add_argument("--full", action="store_true", help="do all of it, for hours")
     options = parser.parse_args()
-    loaded = load_model(
-        resolve_model(options.model, lambda line: print(line, file=sys.stderr)),
-        options.model,
-        options.precision,
-    )
+    loaded = load(options)
     corpus, joined = bench_corpus(options.corpus, options.languages, options.sentences)
     sample = Sample(
         sentences=None if options.full else options.plain_sentences,
@@ -256,15 +237,7 @@ def main() -> None:
     )
     result = measure(loaded, corpus, options.rounds, sample)
     if options.json:
-        facts = {
-            "model": options.model,
-            "device": str(loaded.device),
-            "dtype": str(loaded.model.dtype),
-            "threads": torch.get_num_threads(),
-            "rounds": options.rounds,
-            "joined_sentences": joined,
-        }
-        print(json.dumps({**facts, **result}))
+        print(json.dumps({**facts(options, loaded), "joined_sentences": joined, **result}))
     else:
         if joined:
             print(f"{joined} of the sentences are pairs of the corpus's lines")

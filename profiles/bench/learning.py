@@ -10,30 +10,26 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import random
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from profiles.bench.common import facts, load, model_parser, wait
 from profiles.bench.rounds import compare
 from profiles.corpora.corpus import Corpus, read_corpus
-from profiles.corpora.split import split
+from profiles.corpora.split import split_for_learning
 from profiles.learning.learn import learn
 from profiles.learning.offsets import LearnableOffsets
 from profiles.learning.options import Options
 from profiles.learning.procedure import Procedure
 from profiles.models.architecture import find_ffns
 from profiles.models.frozen import frozen
-from profiles.models.model import LoadedModel, load_model
-from profiles.models.resolve import resolve_model
+from profiles.models.model import LoadedModel
 from profiles.recipe import Recipe
 
 
@@ -62,13 +58,13 @@ def learning(
             # No stopping early: every round is to do the same.
             options=Options(steps=steps, patience=steps),
         )
-        _wait(loaded)
+        wait(loaded)
 
     def bare() -> None:
         with frozen(loaded.model), torch.enable_grad():
             for ids in batches:
                 _forward_backward(loaded, ids)
-        _wait(loaded)
+        wait(loaded)
 
     with _noting(loaded, batches):
         learned()  # warms up as well
@@ -76,10 +72,12 @@ def learning(
     # The times' ratio, bare over learned, is that of the speeds, learned over bare.
     times = compare(bare, learned, rounds, warm=False)
     tokens = sum(_real(loaded, ids) for ids in batches)
-    facts = times.facts("bare", "learned")
-    for name, seconds in (("bare", times.first), ("learned", times.second)):
-        facts[f"{name}_tokens_per_second"] = round(tokens / float(np.median(seconds)))
-    return {"language": language, "steps": len(batches), "tokens": tokens, **facts}
+    return {
+        "language": language,
+        "steps": len(batches),
+        "tokens": tokens,
+        **times.facts("bare", "learned", tokens),
+    }
 
 
 def one_target(
@@ -130,11 +128,6 @@ def _real(loaded: LoadedModel, ids: Tensor) -> int:
     return int((ids != (loaded.tokenizer.pad_token_id or 0)).sum())
 
 
-def _wait(loaded: LoadedModel) -> None:
-    if loaded.device.type == "cuda":
-        torch.cuda.synchronize(loaded.device)
-
-
 def show(result: Mapping[str, Any]) -> None:
     """As sentences, for people."""
     r = result["learning"]
@@ -153,14 +146,9 @@ def show(result: Mapping[str, Any]) -> None:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description="How fast an edit is learned.")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    parser.add_argument("--model", default="demo", help="folder, hub id, or demo (default)")
-    parser.add_argument("--precision", default="auto", choices=["auto", "bf16", "fp32"])
-    parser.add_argument("--corpus", default="starter", help="as in langsteer profile")
+    parser = model_parser("How fast an edit is learned.")
     parser.add_argument("--target", default="de", help="the language learned (default de)")
     parser.add_argument("--steps", type=int, default=20, help="in every round (default 20)")
-    parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default 3)")
     parser.add_argument(
         "--target-steps",
         type=int,
@@ -168,20 +156,9 @@ def main() -> None:
         help=f"of one whole target (default {Recipe.steps}); 0 leaves that out",
     )
     options = parser.parse_args()
-    loaded = load_model(
-        resolve_model(options.model, lambda line: print(line, file=sys.stderr)),
-        options.model,
-        options.precision,
-    )
-    # As `make_profiles` parts it.
-    train, held = split(read_corpus(options.corpus), 0.1, random.Random(0), most=32, least=8)
-    result: dict[str, Any] = {
-        "model": options.model,
-        "device": str(loaded.device),
-        "dtype": str(loaded.model.dtype),
-        "threads": torch.get_num_threads(),
-        "rounds": options.rounds,
-    }
+    loaded = load(options)
+    train, held = split_for_learning(read_corpus(options.corpus), Recipe.seed)
+    result = facts(options, loaded)
     result["learning"] = learning(
         loaded, train, held, options.target, options.steps, options.rounds
     )

@@ -31,15 +31,24 @@ class Comparison:
         ratios = [a / b for a, b in zip(self.first, self.second, strict=True)]
         return min(ratios), max(ratios)
 
-    def facts(self, first: str, second: str) -> dict[str, object]:
-        """For JSON, under the two names given; times in seconds."""
-        return {
+    def facts(self, first: str, second: str, tokens: int | None = None) -> dict[str, object]:
+        """For JSON, under the two names given; times in seconds.
+
+        Args:
+            first, second: what to call them.
+            tokens: that each of them processed in a round, for tokens a second; None for none.
+        """
+        facts: dict[str, object] = {
             f"{first}_seconds": [round(s, 4) for s in self.first],
             f"{second}_seconds": [round(s, 4) for s in self.second],
             "ratio": round(self.ratio, 3),
             "ratio_min": round(self.spread[0], 3),
             "ratio_max": round(self.spread[1], 3),
         }
+        if tokens is not None:
+            for name, seconds in ((first, self.first), (second, self.second)):
+                facts[f"{name}_tokens_per_second"] = round(tokens / statistics.median(seconds))
+        return facts
 
 
 def compare(

@@ -71,6 +71,18 @@ def choice(option: str, value: str, choices: tuple[str, ...]) -> None:
         raise typer.BadParameter(f"{value!r} is not one of {', '.join(choices)}", param_hint=option)
 
 
+def given(context: typer.Context, name: str) -> bool:
+    """Whether the command line has the option: defaults and environment are no wishes."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def flag(context: typer.Context, name: str) -> str:
+    """The option as it is typed."""
+    option = next(p for p in context.command.params if p.name == name)
+    return option.opts[0]
+
+
 def tags(languages: str | None) -> list[str]:
     from profiles.language import check_tag
 

@@ -15,6 +15,8 @@ from profiles.commands.common import (
     Languages,
     Precision,
     choice,
+    flag,
+    given,
     load,
     reported,
     stages,
@@ -135,7 +137,7 @@ def evaluate(
             raise typer.BadParameter("MODEL and --profiles are needed, or --server")
         chosen = Choice(
             options=options,
-            given=_given(context),
+            given=frozenset(flag(context, name) for name in context.params if given(context, name)),
             model=model is not None,
             server=server is not None,
             out=out is not None,
@@ -167,16 +169,6 @@ def evaluate(
             typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
         else:
             show_evaluation(result, out)
-
-
-def _given(context: typer.Context) -> frozenset[str]:
-    """The options the command line names; defaults and environment variables are not wishes."""
-    sources = {name: context.get_parameter_source(name) for name in context.params}
-    return frozenset(
-        "--" + name.replace("_", "-")
-        for name, source in sources.items()
-        if source is not None and source.name == "COMMANDLINE"
-    )
 
 
 def _chosen(option: str, value: str, choices: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +27,7 @@ from profiles.commands.common import (
     stages,
 )
 from profiles.finding.score import SCORES
+from profiles.versions import versions
 
 if TYPE_CHECKING:
     from profiles.corpora.corpus import Corpus
@@ -67,6 +68,7 @@ def scores(
     choice("--site", site, _SITES)
     choice("--score", score, _SCORES)
     with reported("scores"):
+        from profiles.console import show_scores
         from profiles.finding.activations import record
         from profiles.finding.score import score_neurons
 
@@ -102,7 +104,7 @@ def scores(
         if as_json:
             typer.echo(line)
         else:
-            _show(facts, out)
+            show_scores(facts, out)
 
 
 def _account(
@@ -115,8 +117,7 @@ def _account(
 ) -> dict[str, Any]:
     from profiles.finding.distribution import distribution
     from profiles.finding.histogram import score_histogram
-    from profiles.make import versions
-    from profiles.summary import overlap
+    from profiles.summary import amount, overlap
 
     count = max(1, min(units, found[0].size // 2))
     rows, best = [], []
@@ -128,10 +129,7 @@ def _account(
         best.append(ranked[0])
         rows.append(
             {
-                "language": language,
-                "sentences": int((activations.labels == index).sum()),
-                "tokens": int(activations.tokens[index]),
-                "dropped_sentences": int(activations.dropped[index]),
+                **amount(activations, language),
                 "scores": score_histogram(score, found[index]),
                 **{
                     end: distribution(found[index], chosen, activations.parts)
@@ -162,39 +160,3 @@ def _ranked(scores: Floats, count: int) -> tuple[Any, Any]:
 
     order = np.argsort(-scores.reshape(-1), kind="stable")
     return order[:count], order[::-1][:count]
-
-
-def _show(facts: Mapping[str, Any], out: Path | None) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    for warning in facts["warnings"]:
-        console.print(f"[yellow]warning:[/] {warning}")
-    table = Table(
-        title=f"{facts['model']}, site {facts['site']}: {facts['counted']} units by "
-        f"{facts['score']}, % by layer from 0 to {facts['layers'] - 1}"
-    )
-    for name in ("language", "", facts["score"], "by layer", "by projection"):
-        table.add_column(name)
-    for row in facts["languages"]:
-        for end in (end for end in ("best", "worst") if end in row):
-            place = row[end]
-            listed = [unit[3] for unit in place["units"]]
-            table.add_row(
-                row["language"],
-                end,
-                f"{listed[0]:.2f} to {listed[-1]:.2f}",
-                " ".join(f"{100 * share:.0f}" for share in place["share_per_layer"]),
-                ", ".join(
-                    f"{name.rpartition('.')[2]} {share:.0%}"
-                    for name, share in place["share_per_projection"].items()
-                ),
-            )
-    console.print(table)
-    pairs = sorted(facts["overlap"], key=lambda pair: -pair["share"])[:3]
-    if pairs:
-        most = ", ".join(f"{'/'.join(p['languages'])} {p['share']:.0%}" for p in pairs)
-        console.print(f"Overlap of the best, largest: {most}")
-    if out:
-        console.print(f"Written to {out}")

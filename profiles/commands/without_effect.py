@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import typer
 
+from profiles.commands.common import flag, given
 from profiles.recipe import LEARNED
 
 # Option → what it needs. Options that are not here have a say in every profile: `--score` ranks
@@ -36,33 +36,22 @@ def refuse_without_effect(context: typer.Context) -> None:
         typer.BadParameter: names the option, what it was given with, and what it belongs to.
     """
     for name, needs in _NEEDS.items():
-        if not _given(context, name):
+        if not given(context, name):
             continue
         for need, values in needs.items():
             if context.params[need] not in values:
                 raise typer.BadParameter(
-                    f"{_flag(context, name)} has no effect with {_with(context, need)}; it "
+                    f"{flag(context, name)} has no effect with {_with(context, need)}; it "
                     f"belongs to {_belongs(context, needs)}"
                 )
         if name in _SUPPRESSING and context.params["suppress"] == "none":
-            raise typer.BadParameter(f"{_flag(context, name)} has no effect with --suppress none")
-
-
-def _given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP")
-
-
-def _flag(context: typer.Context, name: str) -> str:
-    """The option as it is typed."""
-    option: Any = next(p for p in context.command.params if p.name == name)
-    return str(option.opts[0])
+            raise typer.BadParameter(f"{flag(context, name)} has no effect with --suppress none")
 
 
 def _with(context: typer.Context, name: str) -> str:
-    default = "" if _given(context, name) else ", the default"
-    return f"{_flag(context, name)} {context.params[name]}{default}"
+    default = "" if given(context, name) else ", the default"
+    return f"{flag(context, name)} {context.params[name]}{default}"
 
 
 def _belongs(context: typer.Context, needs: Mapping[str, tuple[str, ...]]) -> str:
-    return " ".join(f"{_flag(context, n)} {' or '.join(v)}" for n, v in needs.items())
+    return " ".join(f"{flag(context, n)} {' or '.join(v)}" for n, v in needs.items())

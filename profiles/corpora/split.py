@@ -8,6 +8,9 @@ from profiles.corpora.check import FEWEST
 from profiles.corpora.corpus import Corpus
 from profiles.errors import CorpusError
 
+# Of each language's lines, at most so many, learning is stopped and strength chosen by.
+_HELD_SHARE, _HELD_LEAST, _HELD_MOST = 0.1, 8, 32
+
 
 def split(
     corpus: Corpus, share: float, rng: random.Random, *, most: int | None = None, least: int = 1
@@ -47,6 +50,11 @@ def split(
             if len(texts) < least:
                 raise _too_few(corpus, tag, least)
     return parts
+
+
+def split_for_learning(corpus: Corpus, seed: int) -> tuple[Corpus, Corpus]:
+    """(text to learn from, held-out text to stop learning and choose strengths by); see `split`."""
+    return split(corpus, _HELD_SHARE, random.Random(seed), most=_HELD_MOST, least=_HELD_LEAST)
 
 
 def _too_few(corpus: Corpus, tag: str, least: int) -> CorpusError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,11 @@ class Activations:
     tokens: NDArray[np.int64]
     dropped: NDArray[np.int64]
     parts: tuple[tuple[str, int], ...]
+
+    @cached_property
+    def sentences(self) -> NDArray[np.int64]:
+        """int64 [languages], how many were read."""
+        return np.bincount(self.labels, minlength=len(self.languages))
 
     def unit(self, index: int) -> tuple[str, int]:
         """(projection, index within it) of a layer's unit, e.g. ("self_attn.k_proj", 3).

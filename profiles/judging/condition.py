@@ -10,6 +10,7 @@ from typing import Any
 from profiles.judging.identify import primary
 from profiles.judging.prompts import EXAMPLE, FACTS, QUESTIONS, SYSTEM
 from profiles.judging.text import EvaluationText
+from profiles.models.chat import chat_text
 
 
 class SkippedError(Exception):
@@ -41,12 +42,7 @@ class Row:
         if not self.messages:
             return self.prompt
         messages = [{"role": role, "content": content} for role, content in self.messages]
-        text = str(
-            tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        )
-        bos = tokenizer.bos_token
-        added = bool(bos) and [*tokenizer("a").input_ids][:1] == [tokenizer.bos_token_id]
-        return text.removeprefix(bos) if added else text
+        return chat_text(tokenizer, messages)
 
     def instructed(self, instruction: str) -> Row:
         """The same row with an instruction: in the last user turn, or before the text."""

@@ -35,11 +35,6 @@ class Choice:
         options = self.options
         return any(of_role(role, options.conditions) for role in options.roles)
 
-    @property
-    def compares(self) -> bool:
-        """Whether translations are judged, by meaning too."""
-        return "target" in self.options.roles and "translate" in self.options.conditions
-
 
 def complaint(choice: Choice) -> tuple[str, str] | None:
     """The first option that is wrong in this combination, and why; None where all is well."""
@@ -119,7 +114,7 @@ def _without_effect(choice: Choice) -> Iterator[tuple[str, str]]:
         ("--api-key", choice.server, "is a server's; give --server too"),
         (
             "--embedder",
-            choice.compares,
+            choice.options.translates,
             "compares translations; add translate to --conditions, and target to --roles",
         ),
         ("--precision", choice.model, "is MODEL's; give it too"),

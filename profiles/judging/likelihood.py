@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from profiles.judging.interval import Interval, ratio
+from profiles.models.beginning import first_token
 from profiles.models.model import LoadedModel
 
 _ROWS = 8
@@ -106,8 +107,7 @@ def bits_per_byte(costs: Sequence[Cost]) -> Interval | None:
 
 
 def _batch(loaded: LoadedModel, rows: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[float]:
-    tokenizer = loaded.tokenizer
-    first = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    first = first_token(loaded.tokenizer)
     width = max(1 + len(before) + len(own) for before, own in rows)
     # Padded on the right: causal attention then needs no mask.
     filled = [[first, *before, *own] for before, own in rows]

@@ -43,6 +43,11 @@ class Options:
     held_out: int = 8
     batch: int = 50
 
+    @property
+    def translates(self) -> bool:
+        """Whether translations are judged, by meaning too."""
+        return "target" in self.roles and "translate" in self.conditions
+
     def sampling(self, greedy: bool) -> Sampling:
         """How to sample a condition."""
         return Sampling(

@@ -16,6 +16,7 @@ from profiles.judging.subject import Place, Subject
 from profiles.judging.text import EvaluationText, read_text
 from profiles.models.model import LoadedModel
 from profiles.progress import Stage
+from profiles.versions import versions
 
 
 def run(
@@ -80,8 +81,6 @@ def _record(
     subject: Subject,
     compared: str | None,
 ) -> Record:
-    from profiles.make import versions
-
     facts = {
         **subject.facts(),
         "text": {"source": text.source, "sha256": text.digest, "languages": text.languages},
@@ -104,9 +103,7 @@ def _compared(
     place: Place, options: Options, text: EvaluationText, loaded: LoadedModel | None
 ) -> str | None:
     """What translations are compared by in meaning; None where none are."""
-    if "translate" not in options.conditions or "target" not in options.roles:
-        return None
-    if text.tag_of("en") is None or not (place.embedder or loaded):
+    if not options.translates or text.tag_of("en") is None or not (place.embedder or loaded):
         return None
     # Whole, so that a resumed run cannot mean another folder by the same words.
     return str(place.embedder.resolve()) if place.embedder else "the model's own middle layer"

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from profiles.errors import ModelError
 from profiles.judging.condition import Row
 from profiles.judging.method import Method
-from profiles.models.generate import generate
+from profiles.models.generate import generate, prompt_ids
 from profiles.models.model import LoadedModel
 
 Show = Callable[[int, int], None]
@@ -45,10 +46,11 @@ class Sampling:
 
 
 def nothing(tokenizer: Any) -> list[int]:
-    """The empty text as token ids: what `generate` makes of it."""
-    ids = [int(i) for i in tokenizer("").input_ids]
-    first = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-    return ids or ([] if first is None else [int(first)])
+    """The empty text as token ids, as `generate` reads it; none where no token begins a text."""
+    try:
+        return prompt_ids(tokenizer, "")
+    except ModelError:
+        return []
 
 
 class Writer(Protocol):

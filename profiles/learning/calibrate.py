@@ -11,7 +11,7 @@ from profiles.judging.identify import UNKNOWN, primary
 from profiles.judging.judge import Verdict, judge
 from profiles.judging.likelihood import bits_of
 from profiles.learning.frontier import Frontier, Point, choose, frontier_of
-from profiles.learning.prefixes import Example, Lines, Role, sample, spaced
+from profiles.learning.prefixes import Example, Lines, Role, join, sample
 from profiles.models.chat import chat_turn
 from profiles.models.generate import generate
 from profiles.models.hooks import edited
@@ -233,5 +233,4 @@ def _paragraphs(sources: Sequence[Sequence[str]], count: int) -> list[str]:
         for at in range(0, max(map(len, sources)), _LINES)
         for lines in sources
     )
-    texts = [(" " if spaced(part[0]) else "").join(part) for part in parts if part]
-    return texts[:count]
+    return [join(part) for part in parts if part][:count]

@@ -111,11 +111,11 @@ def _example(
         # The translation of the context would teach translating instead of switching.
         start = (start + 1) % len(after)
     # Going on into the next line teaches what follows the end of a sentence.
-    text = _join(after[start : start + 2])
+    text = join(after[start : start + 2])
     if kind == "nothing":
         return Example(kind=kind, prefix="", text=text)
     if kind == "turn" and turn is not None:
-        asked = _join(before[at : at + rng.randint(1, 2)])
+        asked = join(before[at : at + rng.randint(1, 2)])
         # A system prompt is mostly in English, whatever the user writes.
         system = rng.choice(SYSTEM_PROMPTS) if rng.random() < 0.5 else None
         prefix = turn(asked, system)
@@ -123,7 +123,7 @@ def _example(
             text = f" {text}"
         return Example(kind=kind, prefix=prefix, text=text)
     if kind == "paragraph":
-        paragraph = _join(before[at : at + rng.randint(2, 5)])
+        paragraph = join(before[at : at + rng.randint(2, 5)])
         return Example(kind=kind, prefix=paragraph + "\n\n", text=text)
     if kind == "sentence":
         # The line break may be the prompt's last character or the first the model writes.
@@ -171,5 +171,6 @@ def cut(line: str, rng: random.Random) -> tuple[str, str]:
     return "".join(units[:at]), "".join(units[at:])
 
 
-def _join(lines: Sequence[str]) -> str:
+def join(lines: Sequence[str]) -> str:
+    """Lines of one language as a text, with blanks between them where the language has any."""
     return (" " if spaced(lines[0]) else "").join(lines)

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from profiles.models.model import LoadedModel
 from profiles.models.values import value_vectors
 from profiles.profile import Edit
 from profiles.recipe import Recipe
+from profiles.versions import installed
 
 # Learning an offset is most of the work, its neurons as much again, calibration a little.
 _CALIBRATION = 0.25
@@ -103,19 +103,21 @@ class Procedure:
             return found[0]
         best = found[choose_budget(frontiers)]
         # All the frontiers, so that a user can choose otherwise.
-        tried = [{**edit.account["neurons"], **edit.account} for edit in found]
-        kept = [{k: one[k] for k in ("budget", "count", "calibration")} for one in tried]
-        return LearnedEdit(edit=best.edit, account={**best.account, "budgets": kept})
+        tried = [
+            {
+                "budget": one.account["neurons"]["budget"],
+                "count": one.account["neurons"]["count"],
+                "calibration": one.account["calibration"],
+            }
+            for one in found
+        ]
+        return LearnedEdit(edit=best.edit, account={**best.account, "budgets": tried})
 
     def calibrated(
         self, edit: Edit, language: str, role: Role, progress: Callable[[float], None]
     ) -> LearnedEdit:
         """A given edit, e.g. in closed form, at the strength that is best for it."""
-
-        def show(done: int, of: int) -> None:
-            progress(done / of)
-
-        done = self._calibrate(edit, language, role, show)
+        done = self._calibrate(edit, language, role, lambda done, of: progress(done / of))
         return LearnedEdit(edit=done.edit, account={"calibration": asdict(done.frontier)})
 
     def _calibrate(
@@ -228,7 +230,9 @@ class Procedure:
         parts = [kind, language, role, asdict(options), self.recipe.seed, budgets.get(kind)]
         template = getattr(self.loaded.tokenizer, "chat_template", None)
         parts += [model.weights, model.tokenizer, template, text.hexdigest()]
-        parts += [str(self.loaded.model.dtype), self.down_projection, _installed()]
+        parts += [str(self.loaded.model.dtype), self.down_projection]
+        # What an older langsteer learned may not be what this one would.
+        parts.append(installed("langsteer"))
         if init is not None and init.neurons is not None:
             parts.append(hashlib.sha256(init.neurons.add.tobytes()).hexdigest())
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -242,11 +246,3 @@ class Procedure:
                 file.unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
-
-
-def _installed() -> str:
-    """This langsteer's version: what an older one learned may not be what this one would."""
-    try:
-        return version("langsteer")
-    except PackageNotFoundError:
-        return "not installed"

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from profiles.learning.prefixes import Example
+from profiles.models.beginning import adds_bos, first_token
 
 _TURN = 3  # times as much context
 _NEVER = -1e9  # a logit
@@ -74,11 +75,9 @@ class Encoder:
     def __init__(self, tokenizer: Any, *, context: int, length: int) -> None:
         self._tokenizer, self._context, self._length = tokenizer, context, length
         self._special = {*tokenizer.all_special_ids}
-        first = tokenizer.bos_token_id
-        # Some tokenizers have no BOS; a text from nothing then begins after the end of another.
-        self.first = int(tokenizer.eos_token_id if first is None else first)
-        # Others have one and do not put it before a prompt: nor is it there when serving.
-        self._always = first is not None and [*tokenizer("a").input_ids][:1] == [first]
+        self.first = first_token(tokenizer)
+        # Where the tokenizer does not put BOS before a prompt, it is not there when serving either.
+        self._always = adds_bos(tokenizer)
         self.pad = int(tokenizer.pad_token_id or 0)
 
     def __call__(

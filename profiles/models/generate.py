@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from profiles.models.beginning import first_token
 from profiles.models.model import LoadedModel
 
 _BLOCK = 512
@@ -35,7 +36,7 @@ def generate(
         progress: called with (tokens done, tokens).
     """
     tokenizer = loaded.tokenizer
-    rows = [_prompt_ids(tokenizer, prompt) for prompt in prompts]
+    rows = [prompt_ids(tokenizer, prompt) for prompt in prompts]
     ids, mask = _left_padded(rows, tokenizer.pad_token_id or 0)
     ids, mask = ids.to(loaded.device), mask.to(loaded.device)
     generators = [torch.Generator().manual_seed(seed + i) for i in range(len(rows))]
@@ -70,12 +71,13 @@ def generate(
     return out
 
 
-def _prompt_ids(tokenizer: Any, prompt: str) -> list[int]:
-    ids = [int(i) for i in tokenizer(prompt).input_ids]
-    if not ids:  # a tokenizer without BOS: a text from nothing begins after the end of another
-        first = tokenizer.bos_token_id
-        ids = [tokenizer.eos_token_id if first is None else first]
-    return ids
+def prompt_ids(tokenizer: Any, prompt: str) -> list[int]:
+    """The prompt as the model reads it, at least one token.
+
+    Raises:
+        ModelError: it has none, see `first_token`.
+    """
+    return [int(i) for i in tokenizer(prompt).input_ids] or [first_token(tokenizer)]
 
 
 def _left_padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:

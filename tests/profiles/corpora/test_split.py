@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiles.corpora.corpus import Corpus, read_corpus
-from profiles.corpora.split import split
+from profiles.corpora.split import split, split_for_learning
 from profiles.errors import CorpusError
 
 TAGS = ("de", "en", "ja")
@@ -51,6 +51,13 @@ def test_the_seed_decides() -> None:
         split(_corpus((40, 40)), 0.25, random.Random(seed))[1].texts for seed in (1, 1, 2)
     )
     assert one == two != other
+
+
+def test_learning_holds_a_tenth_out_but_neither_few_nor_many() -> None:
+    train, held = split_for_learning(_corpus((40, 200, 900)), 1)
+    assert [len(lines) for lines in held.texts.values()] == [8, 20, 32]
+    assert [len(lines) for lines in train.texts.values()] == [32, 180, 868]
+    assert held.texts == split_for_learning(_corpus((40, 200, 900)), 1)[1].texts
 
 
 @settings(max_examples=60, deadline=None)

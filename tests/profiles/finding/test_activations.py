@@ -58,6 +58,7 @@ def test_equals_a_plain_loop(loaded: LoadedModel, corpus_folder: Path, site: Any
     """Against one sentence at a time, written the obvious way."""
     corpus = read_corpus(str(corpus_folder))
     found = record(loaded, corpus, site=site)
+    assert found.sentences.tolist() == [len(corpus.texts[tag]) for tag in found.languages]
     for k, language in enumerate(found.languages):
         for i in range(2):
             plain = [_plain(loaded, s, site, i) for s in corpus.texts[language]]

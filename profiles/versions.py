@@ -1,0 +1,20 @@
+"""Which versions of langsteer and its libraries are installed."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+
+def versions() -> dict[str, str]:
+    """Of Python and the libraries the figures depend on."""
+    libraries = ("langsteer", "torch", "transformers", "numpy")
+    return {"python": platform.python_version()} | {name: installed(name) for name in libraries}
+
+
+def installed(package: str) -> str:
+    """The version of a package, or "not installed"."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
