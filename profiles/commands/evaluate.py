@@ -91,6 +91,9 @@ def evaluate(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from what --out holds, if it does.")
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the evaluation that --out holds.")
+    ] = False,
     plots: Annotated[bool, typer.Option("--plots", help="Draw into --out as well.")] = False,
     server: Annotated[
         str | None, typer.Option(help="Judge a running server, e.g. http://localhost:8000.")
@@ -118,6 +121,8 @@ def evaluate(
         from profiles.ready.folder import profile_folder
 
         choice("--phase", phase, PHASES)
+        if resume and overwrite:
+            raise typer.BadParameter("contradicts --resume", param_hint="--overwrite")
         options = Options(
             samples=samples,
             tokens=tokens,
@@ -154,6 +159,7 @@ def evaluate(
             embedder=embedder,
             out=out,
             resume=resume,
+            overwrite=overwrite,
         )
         loading = partial(load, model, precision, as_json) if model else None
         result = run(place, tags(languages), options, stages(as_json), loading)

@@ -111,6 +111,7 @@ def _without_effect(choice: Choice) -> Iterator[tuple[str, str]]:
     rules: list[tuple[str, bool, str]] = [
         ("--plots", choice.out, "draws into --out; give it too"),
         ("--resume", choice.out, "goes on from what --out holds; give it too"),
+        ("--overwrite", choice.out, "replaces what --out holds; give it too"),
         ("--api-key", choice.server, "is a server's; give --server too"),
         (
             "--embedder",

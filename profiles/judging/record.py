@@ -25,16 +25,24 @@ class Record:
             the same, see `SAME`; "meaning" too, where both have it.
         out: folder for evaluation.json and samples.jsonl; None keeps all in memory.
         resume: go on from what `out` holds, if it does.
+        overwrite: replace what `out` holds.
 
     Raises:
-        LangsteerError: what there is to resume is damaged, or was made with other settings.
+        LangsteerError: `out` holds an evaluation and neither was asked for; what there is to
+            resume is damaged, or was made with other settings.
     """
 
     SAME = ("format", "model", "precision", "server", "text", "options")
     # What further languages or conditions add to.
     _GROWING = ("profiles", "neurons_edited")
 
-    def __init__(self, facts: Mapping[str, Any], out: Path | None, resume: bool = False) -> None:
+    def __init__(
+        self,
+        facts: Mapping[str, Any],
+        out: Path | None,
+        resume: bool = False,
+        overwrite: bool = False,
+    ) -> None:
         self.data: dict[str, Any] = {
             "format": FORMAT,
             **facts,
@@ -45,7 +53,13 @@ class Record:
         if out is None:
             return
         out.mkdir(parents=True, exist_ok=True)
-        if resume and (out / FILE).exists():
+        there = (out / FILE).exists()
+        if there and not (resume or overwrite):
+            raise LangsteerError(
+                f"{out} holds an evaluation already; go on from it with --resume, replace it with "
+                "--overwrite, or choose another folder"
+            )
+        if resume and there:
             self._resume(out)
         else:
             (out / SAMPLES).write_text("", encoding="utf-8")
@@ -90,13 +104,13 @@ class Record:
                 raise LangsteerError(
                     f"cannot resume: {out / FILE} was made with another {name}, "
                     f"{json.dumps(found.get(name))}, now it is {json.dumps(now)}; "
-                    "evaluate anew without --resume, or elsewhere"
+                    "evaluate anew with --overwrite, or elsewhere"
                 )
         for tag, version in found.get("profiles", {}).items():
             if self.data["profiles"].get(tag, version) != version:
                 raise LangsteerError(
                     f"cannot resume: {out / FILE} judged {tag}@{version}, the profile is now "
-                    f"@{self.data['profiles'][tag]}; evaluate anew without --resume"
+                    f"@{self.data['profiles'][tag]}; evaluate anew with --overwrite"
                 )
         for name in self._GROWING:
             self.data[name] = {**found.get(name, {}), **self.data.get(name, {})}

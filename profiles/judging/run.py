@@ -88,7 +88,7 @@ def _record(
         "meaning": compared,
         "versions": versions(),
     }
-    record = Record(facts, place.out, place.resume)
+    record = Record(facts, place.out, place.resume, place.overwrite)
     if subject.loaded is None:
         missed = "bits_per_byte, bits_ratio, perplexity" + ("" if compared else ", meaning")
         record.skip(measures=missed, reason="they take the model offline: give MODEL as well")

@@ -29,7 +29,7 @@ class Place:
         down_projection: see `find_ffns`.
         text, text_lines: see `read_text`.
         embedder: see `encoder`; None takes the model's own hidden states.
-        out, resume: see `Record`.
+        out, resume, overwrite: see `Record`.
     """
 
     profiles: Path | None = None
@@ -41,6 +41,7 @@ class Place:
     embedder: Path | None = None
     out: Path | None = None
     resume: bool = False
+    overwrite: bool = False
 
 
 class Subject:

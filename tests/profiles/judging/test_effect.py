@@ -64,6 +64,7 @@ def test_well_chosen(choice: Choice) -> None:
         ),
         (choose("--plots"), "--plots", "draws into --out"),
         (choose("--resume"), "--resume", "what --out holds"),
+        (choose("--overwrite"), "--overwrite", "what --out holds"),
         (choose("--api-key"), "--api-key", "give --server too"),
         (choose("--precision", model=False, server=True), "--precision", "is MODEL's"),
         (choose("--down-projection", server=True), "--down-projection", "leave it out"),

@@ -205,6 +205,8 @@ def test_nothing_could_be_measured(tiny_folder: Path, folder: Path, corpus_folde
         (["--conditions", ","], 2, "names nothing"),
         (["--phase", "late"], 2, "'late' is not one of all, decode"),
         (["--resume"], 2, "goes on from what --out holds"),
+        (["--overwrite"], 2, "replaces what --out holds"),
+        (["--out", "somewhere", "--overwrite", "--resume"], 2, "contradicts --resume"),
         (["--plots"], 2, "draws into --out"),
         (["--embedder", "/no/such/folder"], 2, "add translate to --conditions"),
         (["--api-key", "secret"], 2, "give --server too"),

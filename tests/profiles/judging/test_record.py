@@ -48,9 +48,17 @@ def test_resume_keeps_cells_and_drops_half_written_samples(tmp_path: Path) -> No
     assert [json.loads(line)["text"] for line in lines] == ["so"]
 
 
-def test_without_resume_it_begins_anew(tmp_path: Path) -> None:
+def test_an_evaluation_is_not_lost_by_asking_again(tmp_path: Path) -> None:
     Record(FACTS, tmp_path).add(key("de"), [key("de")])
-    again = Record(FACTS, tmp_path)
+    before = (tmp_path / FILE).read_bytes(), (tmp_path / SAMPLES).read_bytes()
+    with pytest.raises(LangsteerError, match=r"holds an evaluation already.*--overwrite"):
+        Record(FACTS, tmp_path)
+    assert before == ((tmp_path / FILE).read_bytes(), (tmp_path / SAMPLES).read_bytes())
+
+
+def test_overwriting_begins_anew(tmp_path: Path) -> None:
+    Record(FACTS, tmp_path).add(key("de"), [key("de")])
+    again = Record(FACTS, tmp_path, overwrite=True)
     assert again.data["cells"] == []
     assert (tmp_path / SAMPLES).read_text() == ""
 
