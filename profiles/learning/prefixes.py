@@ -21,11 +21,16 @@ Lines = Mapping[str, Sequence[str]]
 Kind = Literal["nothing", "sentence", "cut", "paragraph", "turn", "same"]
 
 # Shares of the kinds of context. "cut" is the hardest to switch in and so the commonest. "same" is
-# text that goes on in its own language: for a suppressed language it keeps the others as they are.
+# text that goes on in its own language and is to stay as it is: the target's, deep in a text that
+# has long been in it, or the languages that are not suppressed.
 SHARES: Mapping[Role, Mapping[Kind, float]] = {
-    "target": {"nothing": 0.15, "sentence": 0.2, "cut": 0.45, "paragraph": 0.2},
+    "target": {"nothing": 0.09, "sentence": 0.12, "cut": 0.27, "paragraph": 0.12, "same": 0.4},
     "suppress": {"nothing": 0.1, "sentence": 0.15, "cut": 0.25, "paragraph": 0.15, "same": 0.35},
 }
+# Share of "same" that has nothing before it, where a language is suppressed: the others' text from
+# its first word. Towards a target that is what is to change.
+_FROM_NOTHING = 0.25
+_CONTEXT = 5  # lines at most
 # Share of "turn", a user's turn in the model's chat template, where it has one; the other kinds
 # share the rest.
 TURN_SHARE = 0.25
@@ -103,13 +108,12 @@ def _example(
     foreign = _foreign(others, rng) if role == "target" else rng.choice(others)
     source, goal = (foreign, language) if role == "target" else (language, foreign)
     if kind == "same":
-        source = goal
+        return _same(lines[goal], role, rng)
     before, after = lines[source], lines[goal]
     at = rng.randrange(len(before))
-    start = rng.randrange(len(after))
-    if start == at and len(after) > 1:
-        # The translation of the context would teach translating instead of switching.
-        start = (start + 1) % len(after)
+    # The translation of a line of the context would teach translating instead of switching.
+    reach = min(_CONTEXT, len(after) - 1)
+    start = (at + reach + rng.randrange(max(1, len(after) - reach - 1))) % len(after)
     # Going on into the next line teaches what follows the end of a sentence.
     text = join(after[start : start + 2])
     if kind == "nothing":
@@ -123,18 +127,13 @@ def _example(
             text = f" {text}"
         return Example(kind=kind, prefix=prefix, text=text)
     if kind == "paragraph":
-        paragraph = join(before[at : at + rng.randint(2, 5)])
+        paragraph = join(before[at : at + rng.randint(2, _CONTEXT)])
         return Example(kind=kind, prefix=paragraph + "\n\n", text=text)
     if kind == "sentence":
         # The line break may be the prompt's last character or the first the model writes.
         brk = rng.choice(["\n", "\n\n", " "])
         prefix, text = (before[at], brk + text) if brk == " " else (before[at] + brk, text)
         return Example(kind=kind, prefix=prefix, text=text)
-    if kind == "same" and rng.random() < 0.5:
-        return Example(kind=kind, prefix="", text=text)
-    if kind == "same":
-        head, tail = cut(after[start], rng)
-        return Example(kind=kind, prefix=head, text=tail)
     return _cut_example(before[at], after[start], text, rng)
 
 
@@ -145,6 +144,20 @@ def _cut_example(before: str, line: str, text: str, rng: random.Random) -> Examp
         _, tail = cut(line, rng)
         text = tail.lstrip() + text[len(line) :]
     return Example(kind="cut", prefix=head, text=(" " if spaced(line) else "") + text)
+
+
+def _same(lines: Sequence[str], role: Role, rng: random.Random) -> Example:
+    """A few lines in a row, parted before the last of them or within the one before it."""
+    at = rng.randrange(len(lines))
+    if role == "suppress" and rng.random() < _FROM_NOTHING:
+        return Example(kind="same", prefix="", text=join(lines[at : at + 2]))
+    run = lines[at : at + rng.randint(2, _CONTEXT)]
+    parted = max(0, len(run) - 2)
+    whole = len(run) > 1 and rng.random() < 0.5
+    head, tail = (run[parted], "") if whole else cut(run[parted], rng)
+    gap = " " if spaced(run[0]) else ""
+    text = gap.join([tail, *run[parted + 1 :]])
+    return Example(kind="same", prefix=join([*run[:parted], head]), text=text)
 
 
 def _foreign(others: Sequence[str], rng: random.Random) -> str:

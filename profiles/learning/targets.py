@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from profiles.learning.prefixes import Example
+from profiles.learning.prefixes import Example, Kind
 from profiles.models.beginning import adds_bos, first_token
 
-_TURN = 3  # times as much context
+# Times as much context: a turn has a template around it, and a text that goes on is to stay as it
+# is far from its beginning too.
+_LONGER: Mapping[Kind, int] = {"turn": 3, "same": 2}
 _NEVER = -1e9  # a logit
 
 
@@ -85,7 +87,7 @@ class Encoder:
     ) -> Encoded:
         """`decode_share` of the examples, drawn by `rng`, are edited from the context's end on."""
         # A turn keeps its beginning: what the template opens there belongs to its end.
-        most = _TURN * self._context if example.kind == "turn" else self._context
+        most = self._context * _LONGER.get(example.kind, 1)
         before = self._ids(example.prefix)[-most:] if example.prefix else []
         first = [self.first] if self._always or not before else []
         text = self._ids(example.text)[: self._length]

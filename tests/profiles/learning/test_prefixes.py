@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from profiles.learning.prefixes import SHARES, TURN_SHARE, Example, Lines, Role, cut, sample, spaced
+from profiles.learning.prefixes import (
+    SHARES,
+    TURN_SHARE,
+    Example,
+    Lines,
+    Role,
+    cut,
+    join,
+    sample,
+    spaced,
+)
 from profiles.models.chat import chat_turn
 
 LINES = 40
@@ -43,7 +54,26 @@ def test_target_text_follows_foreign_contexts() -> None:
         assert language_of(e.text) == "ja"
         assert (e.prefix == "") == (e.kind == "nothing")
         if len(e.prefix) > 8:  # a shorter cut says too little
-            assert language_of(e.prefix) != "ja"
+            assert (language_of(e.prefix) == "ja") == (e.kind == "same")
+
+
+@pytest.mark.parametrize("role", ["target", "suppress"])
+def test_text_that_goes_on_is_whole_lines_of_one_language_in_a_row(role: Role) -> None:
+    lines = corpus()
+    same = [e for e in sample(lines, "de", role, 400, random.Random(0)) if e.kind == "same"]
+    flowing = [join(lines["de"])] if role == "target" else [join(lines["en"]), join(lines["ja"])]
+    for e in same:
+        assert any(e.prefix + e.text in text for text in flowing)
+        assert any(text.endswith(e.text) or e.text[-1] in ".。" for text in flowing)
+    # Deep in a text as well as near its beginning; from nothing only where others are kept.
+    assert max(e.prefix.count(".") + e.prefix.count("。") for e in same) >= 3
+    assert any(not e.prefix for e in same) == (role == "suppress")
+
+
+def test_text_that_goes_on_needs_no_more_than_a_line() -> None:
+    lines = {"de": ["Die alten Türen standen offen."], "en": ["The old doors were open."]}
+    for e in sample(lines, "de", "target", 40, random.Random(0)):
+        assert e.text.strip()
 
 
 def test_suppressing_leaves_the_language_and_keeps_the_others() -> None:
@@ -60,9 +90,9 @@ def test_the_context_is_not_the_translation_of_the_text() -> None:
         return "".join(c for c in text if c.isdigit())
 
     for e in sample(corpus(), "de", "target", 300, random.Random(0)):
-        if e.kind == "sentence":
-            first = e.text.strip().split(".")[0]
-            assert number(e.prefix) != number(first)
+        if e.kind in ("sentence", "paragraph"):
+            said = {number(line) for line in re.split("[.。]", e.prefix)} - {""}
+            assert said.isdisjoint(number(line) for line in e.text.split("."))
 
 
 def test_paragraphs_end_in_a_blank_line_and_hold_several_sentences() -> None:
