@@ -11,8 +11,8 @@ from server.errors import PolicyError
 from server.wish import FIELD, KEYS
 from steering.request import PREFIX, SteeringRequest
 
-# A key can be spelled with JSON escapes; only \u005x-\u007x can stand for letters or "_".
-_PLAIN = re.compile(rb"steer|\\u00[567]")
+# A key can be spelled with JSON escapes; only \u004x-\u007x can stand for letters or "_".
+_PLAIN = re.compile(rb"(?i:steer|\\u00[4567])")
 # In forms extra arguments travel as text within text, where a name can be spelled in many ways.
 _FORM = re.compile(rb'name="?' + FIELD.encode() + rb'"?[\s;]|vllm_xargs|' + PREFIX.encode())
 _ONCE = frozenset({FIELD, "vllm_xargs", *KEYS})

@@ -21,7 +21,7 @@ from server.wish import HEADER
 OWN_PATHS = "/v1/steering/"
 _HEADER = HEADER.lower().encode()
 # Sent to these, the header of a client that always sends it means nothing: no text is made.
-_INERT = ("/v1/responses/", OWN_PATHS, "/ping")
+_INERT = ("/v1/responses/", OWN_PATHS, "/ping", "/tokenize", "/detokenize")
 
 
 class SteeringMiddleware:

@@ -56,8 +56,14 @@ def decide(
 
 def _refuse_lookalikes(fields: Mapping[str, Any]) -> None:
     """Steering that vLLM would ignore, or that would bypass these checks."""
+    if other := _respelled(fields):
+        raise PolicyError(
+            f"the body has the key {shown(other)}; the field is called {FIELD}",
+            param=other,
+            reason="unknown_key",
+        )
     extra = fields.get("extra_body")
-    if isinstance(extra, Mapping) and extra.get(FIELD) is not None:
+    if isinstance(extra, Mapping) and (extra.get(FIELD) is not None or _respelled(extra)):
         raise PolicyError(
             "extra_body is an argument of the openai client, not a field of the request: "
             f"put {FIELD} at the top level of the JSON body",
@@ -77,6 +83,12 @@ def _refuse_lookalikes(fields: Mapping[str, Any]) -> None:
                     param=place,
                     reason="reserved",
                 )
+
+
+def _respelled(fields: Mapping[str, Any]) -> str | None:
+    """A key with a value that is the steering field but for capitals, e.g. "Steering"."""
+    found = (k for k, value in fields.items() if k.lower() == FIELD != k and value is not None)
+    return next(found, None)
 
 
 def _refuse_options(fields: Mapping[str, Any]) -> None:

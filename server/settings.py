@@ -58,15 +58,3 @@ class Settings(BaseModel):
                 f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()
             )
             raise LangsteerError(f"bad settings: {wrong}") from error
-
-    @classmethod
-    def describe(cls) -> list[tuple[str, str, str]]:
-        """(environment variable, default, meaning) of every setting, for the documentation."""
-        return [
-            (
-                f"{PREFIX}{name.upper()}",
-                "required" if field.is_required() else str(field.default),
-                field.description or "",
-            )
-            for name, field in cls.model_fields.items()
-        ]

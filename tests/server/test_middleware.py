@@ -101,6 +101,20 @@ async def test_steering_in_any_spelling_json_allows(stack: Any, body: bytes) -> 
 @pytest.mark.parametrize(
     "body",
     [
+        b'{"Steering": {"target": "de"}}',
+        b'{"\\u0053TEERING": {"target": "de"}}',
+        b'{"extra_body": {"STEERING": {"target": "de"}}}',
+    ],
+)
+async def test_capitals_are_no_way_to_an_unsteered_answer(stack: Any, body: bytes) -> None:
+    answer = await stack.raw(body)
+    assert answer.status_code == 400
+    assert "steering" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
         b'{"steering": {"target": "de"}',
         b'{"steering": {"target": "de"}, "steering": null}',
         b'{"steering": {"target": "de", "target": "ja"}}',
@@ -149,6 +163,7 @@ async def test_header_steers_and_is_ignored_where_no_text_is_made(stack: Any) ->
     cancel = await stack.raw(b"", header, "/v1/responses/r1/cancel")
     reload = await stack.raw(b"", header, "/v1/steering/profiles/reload")
     assert (cancel.status_code, reload.status_code) == (200, 200)
+    assert (await stack.raw(b"{}", JSON | header, "/tokenize")).status_code == 200
     assert (await stack.raw(b"{}", JSON | header, "/v1/embeddings")).status_code == 400
     assert (await stack.raw(b"not json", JSON | header)).status_code == 400
 

@@ -187,6 +187,9 @@ def test_elsewhere_steering_is_refused(catalog: Catalog, path: str) -> None:
         {"vllm_xargs": {"langsteer_target": "x"}},
         {"sampling_params": {"extra_args": {"langsteer_": 1}}},
         {"extra_body": {"steering": {"target": "de"}}},
+        {"extra_body": {"Steering": {"target": "de"}}},
+        {"Steering": {"target": "de"}},
+        {"STEERING": "de"},
     ],
 )
 def test_ways_around_are_closed(catalog: Catalog, fields: dict[str, Any]) -> None:
