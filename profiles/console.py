@@ -28,7 +28,7 @@ def show_profiles(summary: Mapping[str, Any]) -> None:
         best = f"{row['scores']['max']:.2f}"
         roles = [_role(row, role) for role in ("target", "suppress")]
         table.add_row(row["language"], str(row["sentences"]), best, *roles)
-    table.caption = "Edits; success and perplexity of other text under them, on held-out lines."
+    table.caption = "Edits; success after held-out lines, and perplexity of the model's own text."
     console.print(table)
     if contrast := [row["language"] for row in rows if "file" not in row]:
         console.print(f"For contrast only: {', '.join(contrast)}")

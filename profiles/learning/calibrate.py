@@ -36,8 +36,8 @@ class Calibration:
         samples: outputs a strength, after the kinds of context learning draws.
         tokens: length of an output.
         temperature: of plain sampling.
-        texts: held-out paragraphs whose perplexity is measured, by role: of the target language,
-            or of all the others in turn.
+        texts: held-out paragraphs, by role: of the target language, or of all the others in turn.
+            What the unedited model goes on with after them shows what an edit costs.
         rows: outputs written at once; a setting of memory, not of results.
         seed: of contexts and samples.
     """
@@ -52,7 +52,7 @@ class Calibration:
     samples: int = 24
     tokens: int = 28
     temperature: float = 0.8
-    texts: Mapping[Role, int] = field(default_factory=lambda: {"target": 8, "suppress": 24})
+    texts: Mapping[Role, int] = field(default_factory=lambda: {"target": 12, "suppress": 24})
     rows: int = 72
     seed: int = 0
 
@@ -99,10 +99,10 @@ def calibrate(
 
     count = len(strengths)
     points = trial.points(edit, strengths, "all", lambda n: show(n, 0, count))
-    unit = points[choose(points, role)[0]].strength
+    unit = points[choose(points)[0]].strength
     late = [unit * strength for strength in options.decode_strengths]
     after = trial.points(edit, late, "decode", lambda n: show(n, count, len(late)))
-    return Calibrated(edit=edit.times(unit), frontier=frontier_of(points, after, role))
+    return Calibrated(edit=edit.times(unit), frontier=frontier_of(points, after))
 
 
 class _Trial:
@@ -129,9 +129,22 @@ class _Trial:
         others = [name for name in held if name != language]
         sources = [language] if role == "target" else others
         texts = _paragraphs([held[name] for name in sources], options.texts[role])
-        self._texts = [loaded.tokenizer(t, add_special_tokens=False).input_ids for t in texts]
-        self._natural = bits_of(loaded, self._texts)
-        self._bytes = sum(len(text.encode()) for text in texts)
+        self._before = [loaded.tokenizer(t, add_special_tokens=False).input_ids for t in texts]
+        self._natural = sum(bits_of(loaded, self._before)) / sum(len(t.encode()) for t in texts)
+        # By text that the model draws itself an edit can only cost, and does so by the divergence
+        # of the two; the corpus's text may become likelier, where an edit has learned its style.
+        self._own = [
+            row
+            for at in range(0, len(texts), options.rows)
+            for row in generate(
+                loaded,
+                texts[at : at + options.rows],
+                tokens=options.tokens,
+                temperature=1.0,
+                seed=options.seed + at,
+            )
+        ]
+        self._unedited = sum(bits_of(loaded, self._own, self._before))
 
     def points(
         self, edit: Edit, strengths: Sequence[float], phase: str, show: Callable[[int], None]
@@ -213,20 +226,19 @@ class _Trial:
         if not size or self._role == "suppress":
             return None
         bits = sum(v.bits or 0.0 for v in verdicts)
-        return round(bits / size / (sum(self._natural) / self._bytes), 4)
+        return round(bits / size / self._natural, 4)
 
     def _perplexity(self, edit: Edit, strength: float) -> float:
         with edited(self._loaded.model, edit, strength, down_projection=self._down):
-            bits = sum(bits_of(self._loaded, self._texts))
-        tokens = sum(map(len, self._texts))
-        return round(float(2 ** ((bits - sum(self._natural)) / tokens)), 4)
+            bits = sum(bits_of(self._loaded, self._own, self._before))
+        tokens = max(1, sum(map(len, self._own)))
+        return round(float(2 ** ((bits - self._unedited) / tokens)), 4)
 
 
 def _paragraphs(sources: Sequence[Sequence[str]], count: int) -> list[str]:
     """At most `count` texts of a few lines each, the languages in turn.
 
-    Lines by themselves understate what an edit costs: it helps their first tokens, before which
-    nothing says what language they are in, and those are a good part of a line.
+    Long enough to say what language they are in: before that an edit is a help, not a cost.
     """
     parts = (
         lines[at : at + _LINES]

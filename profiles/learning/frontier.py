@@ -6,11 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-# Held-out text of the corpus shows a part of what other text pays: a tenth more perplexity is worth
-# nineteen points of success; see `utility`.
-_TARGET_PRICE = 2.0
-# Suppression is on for requests that are about other things: what it costs them weighs more.
-_SUPPRESS_PRICE = 5.0
+# A tenth more perplexity is worth ten points of success; see `utility`.
+_PRICE = 1.0
 # Success is measured on a few dozen outputs: less is no difference.
 _TOLERANCE = 0.02
 
@@ -29,8 +26,9 @@ class Point:
         bits_per_byte: of the outputs under the unedited model, over that of natural text in the
             same language; None where nothing was written, and for suppression, whose outputs
             are in many languages.
-        perplexity: of held-out text under the edit over that without: text of the target
-            language, or of all but the suppressed one.
+        perplexity: of what the unedited model itself writes after held-out paragraphs, under the
+            edit over that without, in the target language or in all but the suppressed one. Its
+            logarithm estimates the Kullback-Leibler divergence of the two, in nats a token.
         samples: outputs judged.
     """
 
@@ -63,27 +61,23 @@ class Frontier:
     phase: str
 
 
-def utility(success: float, perplexity: float, role: str) -> float:
-    """Success less the price of fluency: price * ln(perplexity ratio)."""
-    price = _SUPPRESS_PRICE if role == "suppress" else _TARGET_PRICE
-    return success - price * math.log(perplexity)
+def utility(success: float, perplexity: float) -> float:
+    """Success less the price of fluency, ln(perplexity ratio)."""
+    return success - _PRICE * math.log(perplexity)
 
 
-def choose(points: Sequence[Point], role: str) -> tuple[int, float]:
+def choose(points: Sequence[Point]) -> tuple[int, float]:
     """(index, utility) of the recommended among points of one phase, ordered by strength.
 
-    The best utility wins, the weaker of equals. Perplexity is held against the least there is,
-    the unedited model's included: an edit learned from text often lowers it, and one that lowers
-    it less than a weaker one has cost fluency too. Success is smoothed over neighbouring
-    strengths first: a single one is measured on a few dozen outputs.
+    The best utility wins, the weaker of equals. Success is smoothed over neighbouring strengths
+    first: a single one is measured on a few dozen outputs.
     """
     rates = [p.success for p in points]
-    least = min(1.0, *(p.perplexity for p in points))
     best, found = -math.inf, 0
     for n, point in enumerate(points):
         near = rates[max(0, n - 1) : n + 2]
         smooth = (sum(near) + rates[n]) / (len(near) + 1)
-        value = utility(smooth, point.perplexity / least, role)
+        value = utility(smooth, point.perplexity)
         if value > best + 1e-9:
             best, found = value, n
     return found, best
@@ -95,21 +89,19 @@ def choose_budget(frontiers: Sequence[Frontier]) -> int:
     return next(n for n, f in enumerate(frontiers) if f.utility >= best - _TOLERANCE)
 
 
-def frontier_of(points: Sequence[Point], late: Sequence[Point], role: str) -> Frontier:
+def frontier_of(points: Sequence[Point], late: Sequence[Point]) -> Frontier:
     """The frontier of `points`, phase "all" by strength, with the recommended strength as 1.
 
     Args:
         points: at least one.
         late: points of phase "decode", in the same units of strength.
-        role: "target" or "suppress".
     """
-    recommended, value = choose(points, role)
+    recommended, value = choose(points)
     unit = points[recommended].strength
     phase = "all"
     if late:
-        # Against the same least perplexity, and a single point by itself: no smoothing flatters it.
-        least = min(1.0, *(p.perplexity for p in points))
-        useful = max(utility(p.success, p.perplexity / least, role) for p in late)
+        # A single point by itself: no smoothing flatters it.
+        useful = max(utility(p.success, p.perplexity) for p in late)
         phase = "decode" if useful > value + _TOLERANCE else "all"
     return Frontier(
         points=tuple(replace(p, strength=round(p.strength / unit, 4)) for p in (*points, *late)),

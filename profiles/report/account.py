@@ -19,7 +19,7 @@ from profiles.summary import edited, overlap
 
 ROLES = ("target", "suppress")
 # Where a recommended point is worth a word of warning.
-_POOR_SUCCESS, _DEAR, _REPETITIVE = 0.5, 1.2, 0.15
+_POOR_SUCCESS, _DEAR, _REPETITIVE = 0.5, 1.5, 0.15
 
 
 def account(

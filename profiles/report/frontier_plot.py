@@ -55,7 +55,7 @@ def _tradeoff(phases: Mapping[str, Sequence[Mapping[str, Any]]], best: Mapping[s
                 named = points, x, y
         axes.axvline(1.0, color=QUIET, lw=0.8, ls=":")
         _ring(axes, min(best["perplexity"], _LOST), 100 * best["success"])
-        axes.set_xlabel("perplexity of natural text, × unedited")
+        axes.set_xlabel("perplexity of the model's own text, × unedited")
         _finish(axes, "success, %")
         axes.margins(x=0.1)
         _name_strengths(axes, *named, best)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from profiles.learning import calibrate as module
 from profiles.learning.calibrate import Calibrated, Calibration, calibrate
+from profiles.models.hooks import edited
 from profiles.models.model import LoadedModel, load_model
 from profiles.profile import Edit, OffsetEdit
 
@@ -112,6 +116,35 @@ def test_outputs_do_not_depend_on_how_many_are_written_at_once(loaded: LoadedMod
         for rows in (72, 5)
     )
     assert together == apart
+
+
+def test_what_an_edit_costs_is_its_divergence_from_the_unedited_model(tiny_folder: Path) -> None:
+    loaded = load_model(tiny_folder, "tiny", "fp32")
+    # A random model says the same to everything, edited or not; this one has opinions.
+    with torch.no_grad():
+        loaded.model.get_output_embeddings().weight.mul_(10)
+    held = {tag: [f"{line} {n}" for n in range(15) for line in HELD[tag]] for tag in HELD}
+    options = replace(QUICK, texts={"target": 40}, tokens=24, samples=1)
+    trial = module._Trial(loaded, held, "xx", "target", options, None)
+    strong = edit(loaded).times(4.0)
+
+    def said(before: Sequence[int], own: Sequence[int]) -> torch.Tensor:
+        ids = torch.tensor([[loaded.tokenizer.bos_token_id, *before, *own]])
+        with torch.inference_mode():
+            logits = loaded.model(input_ids=ids).logits[0].float()
+        return logits[len(before) : len(before) + len(own)].log_softmax(-1)
+
+    divergence, tokens = 0.0, 0
+    for before, own in zip(trial._before, trial._own, strict=True):
+        p = said(before, own)
+        with edited(loaded.model, strong):
+            q = said(before, own)
+        divergence += float((p.exp() * (p - q)).sum())
+        tokens += len(own)
+    assert divergence / tokens > 0.02
+    found = math.log(trial._perplexity(strong, 1.0))
+    assert found == pytest.approx(divergence / tokens, rel=0.25)
+    assert trial._perplexity(strong, 1e-6) == pytest.approx(1, abs=1e-3)
 
 
 def test_perplexity_is_of_paragraphs_and_every_language_has_its_turn() -> None:
