@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from profiles.judging.identify import UNKNOWN, primary
 from profiles.judging.judge import Verdict, judge
@@ -130,7 +131,7 @@ class _Trial:
         sources = [language] if role == "target" else others
         texts = _paragraphs([held[name] for name in sources], options.texts[role])
         self._before = [loaded.tokenizer(t, add_special_tokens=False).input_ids for t in texts]
-        self._natural = sum(bits_of(loaded, self._before)) / sum(len(t.encode()) for t in texts)
+        self._bytes = sum(len(text.encode()) for text in texts)
         # By text that the model draws itself an edit can only cost, and does so by the divergence
         # of the two; the corpus's text may become likelier, where an edit has learned its style.
         self._own = [
@@ -145,6 +146,11 @@ class _Trial:
             )
         ]
         self._unedited = sum(bits_of(loaded, self._own, self._before))
+
+    @cached_property
+    def _natural(self) -> float:
+        """Bits per byte of the held-out paragraphs under the unedited model."""
+        return sum(bits_of(self._loaded, self._before)) / self._bytes
 
     def points(
         self, edit: Edit, strengths: Sequence[float], phase: str, show: Callable[[int], None]

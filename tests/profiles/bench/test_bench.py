@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,26 @@ from profiles.bench import ap, finding, learning
 from profiles.bench.plain import plain_selection
 from profiles.bench.rounds import Comparison, compare
 from profiles.bench.text import bench_corpus
+
+Bench = Callable[..., Any]
+
+
+@pytest.fixture
+def bench(
+    tiny_folder: Path,
+    corpus_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Bench:
+    """Runs a benchmark's `main` with options, on a tiny model; returns the JSON it prints."""
+    where = ["--model", str(tiny_folder), "--corpus", str(corpus_folder), "--precision", "fp32"]
+
+    def run(main: Callable[[], None], *options: str) -> Any:
+        monkeypatch.setattr(sys, "argv", ["bench", *where, *options, "--json"])
+        main()
+        return json.loads(capsys.readouterr().out)
+
+    return run
 
 
 def test_rounds_alternate_after_a_warm_up() -> None:
@@ -38,19 +60,10 @@ def test_the_ratio_is_of_medians_and_the_spread_of_rounds() -> None:
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_finding(
-    tiny_folder: Path,
-    corpus_folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    full: bool,
-) -> None:
-    where = ["--model", str(tiny_folder), "--corpus", str(corpus_folder), "--precision", "fp32"]
+def test_finding(bench: Bench, capsys: pytest.CaptureFixture[str], full: bool) -> None:
     size = ["--languages", "2", "--sentences", "30", "--rounds", "1"]
     sample = ["--full"] if full else ["--plain-sentences", "6", "--plain-neurons", "5"]
-    monkeypatch.setattr(sys, "argv", ["bench", *where, *size, *sample, "--json"])
-    finding.main()
-    found = json.loads(capsys.readouterr().out)
+    found = bench(finding.main, *size, *sample)
     assert found["collecting"]["ratio"] > 0
     assert found["joined_sentences"] == 12
     plain = found["finding"]
@@ -123,18 +136,9 @@ def test_the_plain_selection_is_top_and_bottom() -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_learning(
-    tiny_folder: Path,
-    corpus_folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    whole: bool,
-) -> None:
-    where = ["--model", str(tiny_folder), "--corpus", str(corpus_folder), "--precision", "fp32"]
-    size = ["--steps", "3", "--rounds", "2", "--target-steps", "2" if whole else "0"]
-    monkeypatch.setattr(sys, "argv", ["bench", *where, *size, "--json"])
-    learning.main()
-    found = json.loads(capsys.readouterr().out)
+def test_learning(bench: Bench, capsys: pytest.CaptureFixture[str], whole: bool) -> None:
+    steps = ["--steps", "3", "--rounds", "2", "--target-steps", "2" if whole else "0"]
+    found = bench(learning.main, *steps)
     facts = found["learning"]
     # The held-out looks and the unedited model's answers are no training batches.
     assert facts["steps"] == 3

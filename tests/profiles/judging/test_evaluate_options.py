@@ -21,6 +21,11 @@ def ask(tiny: Path, profiles: Path, *options: str) -> Any:
     return run(app, arguments, catch_exceptions=False)
 
 
+def over(corpus: Path, conditions: str) -> list[str]:
+    """The options that judge with the corpus's text, under these conditions."""
+    return ["--text", str(corpus), "--conditions", conditions]
+
+
 def plain(tiny: Path, profiles: Path, *options: str) -> Any:
     """As `ask`, with no other options than these."""
     arguments = ["evaluate", str(tiny), "--profiles", str(profiles), *options]
@@ -31,17 +36,7 @@ def test_no_condition_leaves_natural_text(
     tiny_folder: Path, folder: Path, corpus_folder: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("matplotlib")
-    options = [
-        "--text",
-        str(corpus_folder),
-        "--conditions",
-        "none",
-        "--held-out",
-        "1",
-        "--languages",
-        "de",
-        "--out",
-    ]
+    options = [*over(corpus_folder, "none"), "--held-out", "1", "--languages", "de", "--out"]
     baselines = ["--baselines", "instruction", "--plots"]
     result = plain(tiny_folder, folder, *options, str(tmp_path), *baselines)
     assert result.exit_code == 0, result.output
@@ -72,17 +67,7 @@ def test_conditions_choose_for_both_roles(
     conditions: str,
     cells: list[tuple[str, str]],
 ) -> None:
-    options = [
-        "--text",
-        str(corpus_folder),
-        "--conditions",
-        conditions,
-        "--languages",
-        "de",
-        "--held-out",
-        "0",
-        "--json",
-    ]
+    options = [*over(corpus_folder, conditions), "--languages", "de", "--held-out", "0", "--json"]
     found = json.loads(ask(tiny_folder, folder, *options).stdout)
     steered = [cell for cell in found["cells"] if cell["method"] == "steered"]
     assert [(cell["role"], cell["condition"]) for cell in steered] == cells
@@ -91,17 +76,7 @@ def test_conditions_choose_for_both_roles(
 def test_a_role_that_no_profile_has_is_left_out_and_named(
     tiny_folder: Path, folder: Path, corpus_folder: Path
 ) -> None:
-    options = [
-        "--text",
-        str(corpus_folder),
-        "--conditions",
-        "bos",
-        "--languages",
-        "ja",
-        "--held-out",
-        "0",
-        "--json",
-    ]
+    options = [*over(corpus_folder, "bos"), "--languages", "ja", "--held-out", "0", "--json"]
     found = json.loads(ask(tiny_folder, folder, *options).stdout)
     assert {cell["role"] for cell in found["cells"]} == {"target"}
     why = "no profile of ja has an edit for it"
@@ -111,16 +86,7 @@ def test_a_role_that_no_profile_has_is_left_out_and_named(
 def test_resumed_with_another_language(
     tiny_folder: Path, folder: Path, corpus_folder: Path, tmp_path: Path
 ) -> None:
-    options = [
-        "--text",
-        str(corpus_folder),
-        "--conditions",
-        "bos",
-        "--held-out",
-        "0",
-        "--out",
-        str(tmp_path),
-    ]
+    options = [*over(corpus_folder, "bos"), "--held-out", "0", "--out", str(tmp_path)]
     assert ask(tiny_folder, folder, *options, "--languages", "de").exit_code == 0
     more = ["--languages", "ja", "--resume"]
     assert ask(tiny_folder, folder, *options, *more).exit_code == 0
@@ -139,16 +105,7 @@ def test_resumed_with_an_embedder(
     tiny_folder: Path, folder: Path, corpus_folder: Path, tmp_path: Path
 ) -> None:
     pytest.importorskip("sacrebleu")
-    options = [
-        "--text",
-        str(corpus_folder),
-        "--conditions",
-        "translate",
-        "--roles",
-        "target",
-        "--languages",
-        "de",
-    ]
+    options = [*over(corpus_folder, "translate"), "--roles", "target", "--languages", "de"]
     options += ["--held-out", "0", "--out", str(tmp_path)]
     assert ask(tiny_folder, folder, *options).exit_code == 0
     result = ask(tiny_folder, folder, *options, "--resume", "--embedder", str(tiny_folder))
@@ -157,16 +114,7 @@ def test_resumed_with_an_embedder(
 
 
 def test_answers_alone(tiny_folder: Path, folder: Path, corpus_folder: Path) -> None:
-    options = [
-        "--text",
-        str(corpus_folder),
-        "--conditions",
-        "bos,paragraph",
-        "--roles",
-        "target",
-        "--languages",
-        "ja",
-    ]
+    options = [*over(corpus_folder, "bos,paragraph"), "--roles", "target", "--languages", "ja"]
     options += ["--held-out", "1", "--tokens", "12", "--temperature", "0", "--json"]
     every = json.loads(ask(tiny_folder, folder, *options).stdout)
     late = json.loads(ask(tiny_folder, folder, *options, "--phase", "decode").stdout)
@@ -177,16 +125,7 @@ def test_answers_alone(tiny_folder: Path, folder: Path, corpus_folder: Path) -> 
 
 
 def test_nothing_could_be_measured(tiny_folder: Path, folder: Path, corpus_folder: Path) -> None:
-    options = [
-        "--text",
-        str(corpus_folder),
-        "--conditions",
-        "chat",
-        "--roles",
-        "target",
-        "--held-out",
-        "0",
-    ]
+    options = [*over(corpus_folder, "chat"), "--roles", "target", "--held-out", "0"]
     result = ask(tiny_folder, folder, *options)
     assert result.exit_code == 1
     assert "nothing could be measured: the model has no chat template" in result.stderr
