@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from profiles.finding.score import Score
+from profiles.learning.selection import Pruning, Selection
 
 Method = Literal["learned", "neurons", "scored", "offset"]
 Change = Literal["set", "add", "scale", "ablate"]
@@ -28,7 +29,13 @@ class Recipe:
             between the language and the others.
         budgets: shares of all FFN neurons that "neurons" may edit; of several the smallest is
             taken that is about as good as the best (see `choose_budget`).
+        selection: how "neurons" finds them: "pursuit" picks those whose values express the offset
+            best (see `decompose`); the others begin with the offset spread over all neurons and
+            give neurons up while they learn: the least moving ones ("magnitude"), under an L1
+            penalty ("l1", see `L1Neurons`) or by stochastic gates ("hard-concrete", see
+            `HardConcreteNeurons`).
         suppress_budget: share that learned suppression edits.
+        suppress_selection: how learned suppression comes down to it; no "pursuit" there.
         steps: of learning, for each language and role; "neurons" spends as many again.
         seconds: at most so long for each, or None.
         calibrate: choose the strength on held-out text; without it 1.0 is what learning or the
@@ -47,7 +54,9 @@ class Recipe:
 
     method: Method = "learned"
     budgets: tuple[float, ...] = (0.01,)
+    selection: Selection = "pursuit"
     suppress_budget: float = 0.05
+    suppress_selection: Pruning = "magnitude"
     steps: int = 50
     seconds: float | None = None
     calibrate: bool = True

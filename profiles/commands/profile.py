@@ -30,6 +30,7 @@ from profiles.commands.common import (
 from profiles.commands.without_effect import refuse_without_effect
 from profiles.errors import CorpusError, LangsteerError
 from profiles.finding.score import SCORES
+from profiles.learning.selection import PRUNINGS, SELECTIONS
 from profiles.recipe import CHANGES, METHODS, Recipe
 
 _CLOSED, _SPEED = "Closed forms (--method scored, offset)", "Speed and scale"
@@ -61,10 +62,20 @@ def profile(
             "smallest that is about as good as the best."
         ),
     ] = _BUDGETS,
+    selection: Annotated[
+        str,
+        typer.Option(help=f"How `neurons` finds them: {', '.join(SELECTIONS)}."),
+    ] = Recipe.selection,
     suppress_budget: Annotated[
         float,
-        typer.Option(min=1e-5, max=1.0, help="The same for learned suppression."),
+        typer.Option(
+            min=1e-5, max=1.0, help="Share of the neurons that learned suppression edits."
+        ),
     ] = Recipe.suppress_budget,
+    suppress_selection: Annotated[
+        str,
+        typer.Option(help=f"How learned suppression finds them: {', '.join(PRUNINGS)}."),
+    ] = Recipe.suppress_selection,
     steps: Annotated[
         int, typer.Option(min=1, help="Steps of learning, for each language and role.")
     ] = Recipe.steps,
@@ -148,6 +159,8 @@ def profile(
         ("--method", method, METHODS),
         ("--score", score, SCORES),
         ("--change", change, CHANGES),
+        ("--selection", selection, SELECTIONS),
+        ("--suppress-selection", suppress_selection, PRUNINGS),
         ("--backend", backend, BACKENDS),
         ("--precision", precision, ("auto", "bf16", "fp32")),
     ):
@@ -165,7 +178,9 @@ def profile(
         recipe = Recipe(
             method=method,  # type: ignore[arg-type]
             budgets=_budgets(budget),
+            selection=selection,  # type: ignore[arg-type]
             suppress_budget=suppress_budget,
+            suppress_selection=suppress_selection,  # type: ignore[arg-type]
             steps=steps,
             seconds=seconds,
             calibrate=how.loads_weights if calibrate is None else calibrate,

@@ -13,7 +13,9 @@ from profiles.recipe import LEARNED
 # the detectors that it names, `--seed` parts the text.
 _NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "budget": {"method": ("neurons",)},
+    "selection": {"method": ("neurons",)},
     "suppress_budget": {"method": LEARNED},
+    "suppress_selection": {"method": LEARNED},
     "steps": {"method": LEARNED},
     "seconds": {"method": LEARNED},
     "work": {"method": LEARNED},
@@ -23,7 +25,7 @@ _NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "gain": {"method": ("offset",)},
     "suppress_gain": {"method": ("offset",)},
 }
-_SUPPRESSING = ("suppress_budget", "suppress_gain")
+_SUPPRESSING = ("suppress_budget", "suppress_selection", "suppress_gain")
 
 
 def refuse_without_effect(context: typer.Context) -> None:

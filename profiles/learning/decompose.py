@@ -83,6 +83,20 @@ def decompose(
     return Decomposition(neurons=_edit(chosen, fits), residual=left / whole if whole else 0.0)
 
 
+def express(offset: OffsetEdit, values: Sequence[Tensor]) -> NeuronEdit:
+    """`offset` as additions to all neurons, no more than it takes.
+
+    Of all additions b with W_down b = o, those whose values' sum of squared lengths is least.
+
+    Args:
+        offset, values: see `decompose`.
+    """
+    goal = _dense(offset, values)
+    norms = [v.norm(dim=0).clamp_min(1e-6) for v in values]
+    fits = [torch.linalg.pinv(v / n) @ g / n for v, n, g in zip(values, norms, goal, strict=True)]
+    return _edit([torch.ones_like(n, dtype=torch.bool) for n in norms], fits)
+
+
 def _dense(offset: OffsetEdit, values: Sequence[Tensor]) -> list[Tensor]:
     goal = [torch.zeros(v.shape[0], device=v.device) for v in values]
     for layer, value in zip(offset.layer.tolist(), offset.value, strict=True):

@@ -73,6 +73,7 @@ def learn(
     learnable: Learnable,
     *,
     role: Role = "target",
+    own: Lines | None = None,
     options: Options | None = None,
     init: Edit | None = None,
     budget: int | None = None,
@@ -90,6 +91,7 @@ def learn(
         learnable: what is learned, on this model's FFNs.
         role: "target" learns text of the language after contexts in the others; "suppress"
             learns text of the others after contexts in the language, and to go on in the others.
+        own: by language, what the unedited model writes itself, see `sample`.
         options: see `Options`.
         init: where to begin; zero if None.
         budget: how many neurons to keep, given up bit by bit while learning; all if None.
@@ -106,9 +108,15 @@ def learn(
     _check(held, language, 1)
     rng = random.Random(seed)
     turn = chat_turn(tokenizer)
+    # An eighth of each language's own text is held out, too.
+    own_held = {name: texts[::8] for name, texts in (own or {}).items()}
+    own_train = {
+        name: [text for n, text in enumerate(texts) if n % 8] for name, texts in (own or {}).items()
+    }
     encode = Encoder(tokenizer, context=options.context, length=options.length)
     outside = [
-        encode(e, rng, options.decode_share) for e in sample(held, language, role, EXAM, rng, turn)
+        encode(e, rng, options.decode_share)
+        for e in sample(held, language, role, EXAM, rng, turn, own_held)
     ]
     with learnable, frozen(model):
         unedited = learnable.off if options.early < options.length else None
@@ -124,11 +132,12 @@ def learn(
         @lru_cache(maxsize=1)
         def pool(number: int) -> list[Batch]:
             # A function of the number alone, so that learning can go on after an interruption.
-            own = random.Random(f"{seed} {number}")
-            examples = sample(train, language, role, _POOL * options.batch, own, turn)
-            encoded = [encode(e, own, options.decode_share) for e in examples]
+            draw = random.Random(f"{seed} {number}")
+            count = _POOL * options.batch
+            examples = sample(train, language, role, count, draw, turn, own_train)
+            encoded = [encode(e, draw, options.decode_share) for e in examples]
             ready = batches(encoded, options.batch, encode, options.early)
-            own.shuffle(ready)
+            draw.shuffle(ready)
             return ready
 
         def batch(step: int) -> Batch:
@@ -217,6 +226,7 @@ class _Job:
         if state.mask is not None:
             self._learnable.mask_LI = state.mask.to(self._learnable.device)
         self._optimizer.load_state_dict(state.optimizer)
+        self._prune(self._spent(state))
         return state
 
     def _keep(self, state: State, checkpoint: Checkpoint) -> None:
@@ -235,10 +245,11 @@ class _Job:
         for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * factor
         batch = self._batch(step)
-        self._learnable.begin(batch.first)
+        self._learnable.begin(batch.first, draw=step + 1)
         self._optimizer.zero_grad()
         value = self._loss(batch, seed=step + 1)
-        torch.autograd.backward(value)
+        penalty = self._learnable.penalty()
+        torch.autograd.backward(value if penalty is None else value + penalty)
         self._optimizer.step()
         return float(value.detach())
 
@@ -251,7 +262,10 @@ class _Job:
         share = min(1.0, (spent - first) / (last - first))
         total = self._whole
         count = round(total * (budget / total) ** share)
-        self._learnable.keep(max(budget, min(now, count)))
+        if share < 1:
+            self._learnable.approach(max(budget + 1, min(now, count)))
+        else:
+            self._learnable.keep(budget)
 
     def _look(self, state: State, value: float) -> None:
         held = self._held()

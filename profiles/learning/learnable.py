@@ -57,9 +57,17 @@ class Learnable(ABC):
         """How many neurons are still learned; 0 where none ever were."""
         return 0 if self.mask_LI is None else int(self.mask_LI.sum())
 
+    def approach(self, count: int) -> None:
+        """Come down to `count` neurons for now, towards the budget; by default for good."""
+        self.keep(count)
+
     @abstractmethod
     def keep(self, count: int) -> None:
         """Give up all but the `count` neurons that matter most; nothing to do for offsets."""
+
+    def penalty(self) -> Tensor | None:
+        """What is added to the training loss, in nats a token; None for nothing."""
+        return None
 
     def __enter__(self) -> Learnable:
         for n, ffn in enumerate(self.ffns):
@@ -78,8 +86,13 @@ class Learnable(ABC):
         finally:
             self._on = before
 
-    def begin(self, first_B: Tensor) -> None:
-        """Edit row b of the next forward passes from position first_B[b] on."""
+    def begin(self, first_B: Tensor, draw: int | None = None) -> None:
+        """Edit row b of the next forward passes from position first_B[b] on.
+
+        Args:
+            first_B: int64 [rows].
+            draw: seed of whatever is drawn for a training step; None where the edit is looked at.
+        """
         self._first_B = first_B.to(self.device) if bool(first_B.any()) else None
 
     def apply(self, h: Tensor, delta: Tensor) -> Tensor:

@@ -85,22 +85,34 @@ class LearnableNeurons(Learnable):
 
     def keep(self, count: int) -> None:
         """Give up all but the `count` neurons whose edit moves their layer's output most."""
-        # Both as what they do to the layer's output: a factor by as much as the neuron is active.
+        self.choose(self.sizes(), count)
+
+    def sizes(self) -> Tensor:
+        """float32 [layers, neurons]: how far each neuron's edit moves its layer's output."""
+        # A factor does so by as much as the neuron is active.
         size_LI = self.units_LI.detach().abs()
-        size_LI = size_LI + self.gains_LI.detach().abs() * self._activity_LI / self.unit()
-        size_LI = torch.where(self.mask_LI, size_LI, -1.0)
-        best = size_LI.flatten().topk(min(count, self.count())).indices
+        return size_LI + self.gains_LI.detach().abs() * self._activity_LI / self.unit()
+
+    def choose(self, worth_LI: Tensor, count: int) -> None:
+        """Learn only the `count` neurons of most worth among those still learned."""
+        worth_LI = torch.where(self.mask_LI, worth_LI, -math.inf)
+        best = worth_LI.flatten().topk(min(count, int(self.mask_LI.sum()))).indices
         mask = torch.zeros_like(self.mask_LI).flatten()
         mask[best] = True
         self.mask_LI = mask.view_as(self.mask_LI)
+
+    def gate(self, layer: int) -> Tensor:
+        """Factor on each neuron's edit, float or bool [neurons]: 0 where it is not learned."""
+        return self.mask_LI[layer]
 
     def attach(self, ffn: FFN, layer: int) -> Callable[[], None]:
         gains = self._learned[1][1]
 
         def edit(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-            delta = self.unit()[layer] * self.units_LI[layer] * self.mask_LI[layer]
+            gate = self.gate(layer)
+            delta = self.unit()[layer] * self.units_LI[layer] * gate
             if gains:
-                delta = delta + args[0].float() * (self.gains_LI[layer] * self.mask_LI[layer])
+                delta = delta + args[0].float() * (self.gains_LI[layer] * gate)
             return (self.apply(args[0], delta), *args[1:])
 
         return ffn.down.register_forward_pre_hook(edit).remove

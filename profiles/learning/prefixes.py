@@ -66,6 +66,7 @@ def sample(
     count: int,
     rng: random.Random,
     turn: Turn | None = None,
+    own: Lines | None = None,
 ) -> list[Example]:
     """`count` examples for steering towards `language` ("target") or away from it ("suppress").
 
@@ -78,6 +79,8 @@ def sample(
         rng: draws them.
         turn: puts a user's turn, perhaps after a system prompt, into the model's chat template,
             up to where the answer begins; None for a model without one.
+        own: by language, what the unedited model writes itself; text that goes on in its own
+            language is of that, where there is any.
     """
     given: dict[Kind, float] = dict(SHARES[role])
     if turn is not None:
@@ -89,7 +92,7 @@ def sample(
     edges = [sum(shares[: i + 1]) * count for i in range(len(shares))]
     chosen = [kinds[_first_above(edges, n + start)] for n in range(count)]
     rng.shuffle(chosen)
-    return [_example(lines, language, role, kind, rng, turn) for kind in chosen]
+    return [_example(lines, language, role, kind, rng, turn, own or {}) for kind in chosen]
 
 
 def _first_above(edges: Sequence[float], value: float) -> int:
@@ -103,12 +106,17 @@ def _example(
     kind: Kind,
     rng: random.Random,
     turn: Turn | None,
+    own: Lines,
 ) -> Example:
     others = [name for name in lines if name != language]
     foreign = _foreign(others, rng) if role == "target" else rng.choice(others)
     source, goal = (foreign, language) if role == "target" else (language, foreign)
     if kind == "same":
-        return _same(lines[goal], role, rng)
+        alone = role == "suppress" and rng.random() < _FROM_NOTHING
+        if written := own.get(goal):
+            head, tail = ("", rng.choice(written)) if alone else cut(rng.choice(written), rng)
+            return Example(kind=kind, prefix=head, text=tail)
+        return _same(lines[goal], alone, rng)
     before, after = lines[source], lines[goal]
     at = rng.randrange(len(before))
     # The translation of a line of the context would teach translating instead of switching.
@@ -146,10 +154,10 @@ def _cut_example(before: str, line: str, text: str, rng: random.Random) -> Examp
     return Example(kind="cut", prefix=head, text=(" " if spaced(line) else "") + text)
 
 
-def _same(lines: Sequence[str], role: Role, rng: random.Random) -> Example:
+def _same(lines: Sequence[str], alone: bool, rng: random.Random) -> Example:
     """A few lines in a row, parted before the last of them or within the one before it."""
     at = rng.randrange(len(lines))
-    if role == "suppress" and rng.random() < _FROM_NOTHING:
+    if alone:
         return Example(kind="same", prefix="", text=join(lines[at : at + 2]))
     run = lines[at : at + rng.randint(2, _CONTEXT)]
     parted = max(0, len(run) - 2)

@@ -6,19 +6,22 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from profiles.learning.calibrate import Calibrated, Calibration, calibrate
 from profiles.learning.checkpoint import Checkpoint
-from profiles.learning.decompose import decompose
+from profiles.learning.decompose import decompose, express
 from profiles.learning.frontier import Frontier, choose_budget
 from profiles.learning.learn import Learned, learn
 from profiles.learning.learnable import Learnable
 from profiles.learning.neurons import LearnableNeurons
 from profiles.learning.offsets import LearnableOffsets
 from profiles.learning.options import Options
+from profiles.learning.own_text import OwnText
 from profiles.learning.prefixes import Lines, Role
+from profiles.learning.pruned import PRUNED
 from profiles.models.architecture import FFN, find_ffns
 from profiles.models.model import LoadedModel
 from profiles.models.values import value_vectors
@@ -26,8 +29,8 @@ from profiles.profile import Edit
 from profiles.recipe import Recipe
 from profiles.versions import installed
 
-# Learning an offset is most of the work, its neurons as much again, calibration a little.
-_CALIBRATION = 0.25
+# Learning an offset is most of the work, its neurons as much again, the others a little.
+_OWN_TEXT = _CALIBRATION = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,7 +76,7 @@ class Procedure:
         sparse = role == "target" and self.recipe.method == "neurons"
         budgets = sorted(self.recipe.budgets) if sparse else [0.0]
         tail = sparse + (_CALIBRATION if self.recipe.calibrate else 0)
-        whole = 1.0 + len(budgets) * tail
+        whole = _OWN_TEXT + 1.0 + len(budgets) * tail
 
         def stage(before: float, size: float) -> Callable[..., None]:
             def show(done: int, of: int, *_: float) -> None:
@@ -83,16 +86,15 @@ class Procedure:
             return show
 
         account: dict[str, Any] = {}
-        if role == "suppress":
-            learned = self._factors(language, stage(0, 1), account)
-        else:
-            learned = self._offset(language, stage(0, 1), account)
+        own = self._own(language, role, stage(0, _OWN_TEXT))
+        learn_first = self._factors if role == "suppress" else self._offset
+        learned = learn_first(language, own, stage(_OWN_TEXT, 1), account)
         found: list[LearnedEdit] = []
         frontiers: list[Frontier] = []
         for n, budget in enumerate(budgets):
-            before, mine, edit = 1 + n * tail, dict(account), learned.edit
+            before, mine, edit = _OWN_TEXT + 1 + n * tail, dict(account), learned.edit
             if sparse:
-                edit = self._neurons(learned, budget, language, stage(before, 1), mine).edit
+                edit = self._neurons(learned, budget, language, own, stage(before, 1), mine).edit
             if self.recipe.calibrate:
                 show = stage(before + sparse, _CALIBRATION)
                 done = self._calibrate(edit, language, role, show)
@@ -142,8 +144,23 @@ class Procedure:
         ffns = self._ffns
         return max(1, round(budget * len(ffns) * ffns[0].intermediate_size))
 
-    def _offset(self, language: str, show: Callable[..., None], account: dict[str, Any]) -> Learned:
-        learned = self._learn(LearnableOffsets(self._ffns), "offset", language, "target", show)
+    @cached_property
+    def _writer(self) -> OwnText:
+        return OwnText(self.loaded, self.train, self.recipe.seed)
+
+    def _own(self, language: str, role: Role, show: Callable[[int, int], None]) -> Lines:
+        """What the unedited model writes in the languages that are to stay as they are."""
+        if role == "target":
+            languages, count = [language], self.options.own_texts
+        else:
+            languages = [name for name in self.train if name != language]
+            count = self.options.others_texts
+        return self._writer(languages, count, show) if count else {}
+
+    def _offset(
+        self, language: str, own: Lines, show: Callable[..., None], account: dict[str, Any]
+    ) -> Learned:
+        learned = self._learn(LearnableOffsets(self._ffns), "offset", language, "target", own, show)
         account["offset"] = asdict(learned.report)
         return learned
 
@@ -152,32 +169,46 @@ class Procedure:
         offset: Learned,
         budget: float,
         language: str,
+        own: Lines,
         show: Callable[..., None],
         account: dict[str, Any],
     ) -> Learned:
         assert offset.edit.offsets
         values = [value_vectors(ffn) for ffn in self._ffns]
-        count = self._count(budget)
-        found = decompose(offset.edit.offsets, values, offset.sizes, count)
-        learnable = LearnableNeurons(self._ffns, found.neurons)
-        init = Edit(neurons=found.neurons)
-        kind = f"neurons-{budget:g}"
-        learned = self._learn(learnable, kind, language, "target", show, init=init)
-        account["neurons"] = {
-            "count": count,
-            "budget": budget,
-            "residual": round(found.residual, 4),
-            **asdict(learned.report),
-        }
+        count, selection = self._count(budget), self.recipe.selection
+        found: dict[str, Any] = {"count": count, "budget": budget, "selection": selection}
+        if selection == "pursuit":
+            few = decompose(offset.edit.offsets, values, offset.sizes, count)
+            found["residual"] = round(few.residual, 4)
+            learnable, begin = LearnableNeurons(self._ffns, few.neurons), few.neurons
+        else:
+            learnable, begin = PRUNED[selection](self._ffns), express(offset.edit.offsets, values)
+        learned = self._learn(
+            learnable,
+            f"neurons-{selection}-{budget:g}",
+            language,
+            "target",
+            own,
+            show,
+            init=Edit(neurons=begin),
+            budget=None if selection == "pursuit" else count,
+        )
+        account["neurons"] = found | asdict(learned.report)
         return learned
 
     def _factors(
-        self, language: str, show: Callable[..., None], account: dict[str, Any]
+        self, language: str, own: Lines, show: Callable[..., None], account: dict[str, Any]
     ) -> Learned:
-        learnable = LearnableNeurons(self._ffns, gains=True, additions=False)
+        selection = self.recipe.suppress_selection
+        learnable = PRUNED[selection](self._ffns, gains=True, additions=False)
         count = self._count(self.recipe.suppress_budget)
-        learned = self._learn(learnable, "factors", language, "suppress", show, budget=count)
-        account["factors"] = {"count": len(learned.edit.neurons or ()), **asdict(learned.report)}
+        kind = f"factors-{selection}-{self.recipe.suppress_budget:g}"
+        learned = self._learn(learnable, kind, language, "suppress", own, show, budget=count)
+        account["factors"] = {
+            "count": len(learned.edit.neurons or ()),
+            "selection": selection,
+            **asdict(learned.report),
+        }
         return learned
 
     def _learn(
@@ -186,6 +217,7 @@ class Procedure:
         kind: str,
         language: str,
         role: Role,
+        own: Lines,
         show: Callable[..., None],
         *,
         init: Edit | None = None,
@@ -206,6 +238,7 @@ class Procedure:
             language,
             learnable,
             role=role,
+            own=own,
             options=options,
             init=init,
             budget=budget,
@@ -225,9 +258,8 @@ class Procedure:
         text = hashlib.sha256()
         for lines in (self.train, self.held):
             text.update(json.dumps({k: list(v) for k, v in lines.items()}).encode())
-        budgets = {"factors": self.recipe.suppress_budget}
         model = self.loaded.identity
-        parts = [kind, language, role, asdict(options), self.recipe.seed, budgets.get(kind)]
+        parts = [kind, language, role, asdict(options), self.recipe.seed]
         template = getattr(self.loaded.tokenizer, "chat_template", None)
         parts += [model.weights, model.tokenizer, template, text.hexdigest()]
         parts += [str(self.loaded.model.dtype), self.down_projection]

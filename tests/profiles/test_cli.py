@@ -118,6 +118,8 @@ WITHOUT_EFFECT = [
         "--method scored",
     ),
     (["--budget", "0.02", "--method", "learned"], "--budget", "--method learned", "neurons"),
+    (["--selection", "l1"], "--selection", "--method learned", "--method neurons"),
+    (["--suppress-selection", "l1", "--method", "offset"], "--suppress-selection", "offset", "lea"),
     (["--gain", "1", "--method", "neurons"], "--gain", "--method neurons", "--method offset"),
     (["--suppress-gain", "1"], "--suppress-gain", "--method learned", "--method offset"),
     (["--steps", "9", "--method", "offset"], "--steps", "--method offset", "learned or neurons"),
@@ -132,6 +134,7 @@ WITHOUT_EFFECT = [
         "--method scored --change scale",
     ),
     (["--suppress-budget", "0.1", "--suppress", "none"], "--suppress-budget", "none", ""),
+    (["--suppress-selection", "l1", "--suppress", "none"], "--suppress-selection", "none", ""),
 ]
 
 
@@ -154,6 +157,7 @@ def test_options_without_effect_are_usage_errors(
         ["--method", "scored", "--change", "scale", "--factor", "3", "--neurons", "8"],
         ["--method", "offset", "--gain", "1", "--suppress-gain", "1", "--no-calibrate"],
         ["--method", "neurons", "--budget", "0.1", "--steps", "9", "--seconds", "9"],
+        ["--method", "neurons", "--selection", "hard-concrete", "--suppress-selection", "l1"],
         ["--suppress-budget", "0.1", "--no-calibrate", "--work", "w", "--score", "lape"],
     ],
 )

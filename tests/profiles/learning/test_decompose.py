@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from profiles.errors import ProfileError
-from profiles.learning.decompose import decompose
+from profiles.learning.decompose import decompose, express
 from profiles.profile import OffsetEdit
 
 HIDDEN, NEURONS = 12, 30
@@ -59,6 +59,22 @@ def test_a_layer_counts_by_its_size_beside_its_output() -> None:
         sizes = torch.ones(3)
         sizes[quiet] = 0.01  # the same offset is a hundred times larger beside a quiet output
         assert decompose(same, v, sizes, 1).neurons.layer.tolist() == [quiet]
+
+
+def test_all_neurons_together_are_the_offset_with_no_more_than_it_takes() -> None:
+    v = values()
+    parts = {(0, 3): 2.0, (2, 8): 4.0}
+    goal = offset(v, parts)
+    found = express(goal, v)
+    add = torch.from_numpy(found.add).view(3, NEURONS)
+    for layer, wanted in ((0, goal.value[0]), (1, np.zeros(HIDDEN)), (2, goal.value[1])):
+        np.testing.assert_allclose(v[layer] @ add[layer], wanted, atol=1e-4)
+    moved = [float((add[n] * v[n].norm(dim=0)).norm()) for n in (0, 2)]
+    alone = [b * float(v[layer][:, i].norm()) for (layer, i), b in parts.items()]
+    assert moved[0] < alone[0]
+    assert moved[1] < alone[1]
+    assert found.layer.tolist() == sorted(found.layer.tolist())
+    assert not found.scale.any()
 
 
 def test_a_budget_out_of_range_is_an_error() -> None:

@@ -13,11 +13,13 @@ import torch
 from transformers import LlamaForCausalLM
 
 from profiles.errors import CorpusError
+from profiles.learning import learn as learn_module
 from profiles.learning.checkpoint import Checkpoint
 from profiles.learning.learn import Learned, learn
 from profiles.learning.neurons import LearnableNeurons
 from profiles.learning.offsets import LearnableOffsets
 from profiles.learning.options import Options
+from profiles.learning.pruned import PRUNED
 from profiles.models.architecture import find_ffns
 from profiles.models.hooks import edited
 from profiles.profile import Edit, NeuronEdit, OffsetEdit
@@ -132,6 +134,23 @@ def test_an_edit_that_would_change_nothing_is_an_error(
         run(model, tokenizer, offsets, options=options)
 
 
+def test_an_eighth_of_the_models_own_text_is_held_out(
+    model: LlamaForCausalLM, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"xx": [f"own {n:02}" for n in range(16)]}
+    drawn: dict[str, set[str]] = {"held": set(), "train": set()}
+    sample = learn_module.sample
+
+    def noted(lines: Any, *args: Any) -> Any:
+        drawn["train" if lines is LINES else "held"].update(args[-1]["xx"])
+        return sample(lines, *args)
+
+    monkeypatch.setattr(learn_module, "sample", noted)
+    run(model, tokenizer, LearnableOffsets(find_ffns(model)), own=own)
+    assert drawn["held"] == {"own 00", "own 08"}
+    assert drawn["train"] == {*own["xx"]} - drawn["held"]
+
+
 def test_suppressing_makes_other_languages_likelier_after_the_denied_one(
     model: LlamaForCausalLM, tokenizer: Any, offsets: LearnableOffsets
 ) -> None:
@@ -139,8 +158,9 @@ def test_suppressing_makes_other_languages_likelier_after_the_denied_one(
     assert report.curve[-1][2] < report.curve[0][2] - 0.015
 
 
-def test_pruning_keeps_the_budget(model: LlamaForCausalLM, tokenizer: Any) -> None:
-    learnable = LearnableNeurons(find_ffns(model))
+@pytest.mark.parametrize("how", PRUNED)
+def test_pruning_keeps_the_budget(model: LlamaForCausalLM, tokenizer: Any, how: str) -> None:
+    learnable = PRUNED[how](find_ffns(model))
     options = dataclasses.replace(QUICK, neuron_rate=0.5)
     learned = run(model, tokenizer, learnable, options=options, budget=5)
     neurons = learned.edit.neurons
@@ -181,22 +201,23 @@ def test_factors_alone_leave_a_silent_neuron_silent(
     assert learned.edit.neurons.scale.any()
 
 
-@pytest.mark.parametrize("kind", ["offsets", "neurons"])
+@pytest.mark.parametrize("kind", ["offsets", *PRUNED])
+@pytest.mark.parametrize("at", [13, 23])  # in the middle of pruning and after, between two looks
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
-    model: LlamaForCausalLM, tokenizer: Any, tmp_path: Path, kind: str
+    model: LlamaForCausalLM, tokenizer: Any, tmp_path: Path, kind: str, at: int
 ) -> None:
     class Stopped(Exception):
         pass
 
     def fresh() -> Any:
         ffns = find_ffns(model)
-        return LearnableOffsets(ffns) if kind == "offsets" else LearnableNeurons(ffns)
+        return LearnableOffsets(ffns) if kind == "offsets" else PRUNED[kind](ffns)
 
-    budget = 6 if kind == "neurons" else None
+    budget = None if kind == "offsets" else 6
     whole = run(model, tokenizer, fresh(), budget=budget)
 
     def stop(step: int, *_: float) -> None:
-        if step == 23:  # in the middle of pruning, and between two looks
+        if step == at:
             raise Stopped
 
     checkpoint = Checkpoint(tmp_path / "xx.pt", "key")
@@ -211,7 +232,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
         checkpoint=checkpoint,
         progress=lambda step, *_: steps.append(step),
     )
-    assert steps[0] == 21
+    assert steps[0] == at - 2
     assert resumed.report.curve == whole.report.curve
     for name in ("neurons", "offsets"):
         ours, theirs = getattr(resumed.edit, name), getattr(whole.edit, name)

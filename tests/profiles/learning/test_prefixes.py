@@ -76,6 +76,22 @@ def test_text_that_goes_on_needs_no_more_than_a_line() -> None:
         assert e.text.strip()
 
 
+@pytest.mark.parametrize("role", ["target", "suppress"])
+def test_text_that_goes_on_is_the_models_own_where_there_is_any(role: Role) -> None:
+    own = {"de": ["Ein eigener Satz geht noch weiter"], "ja": ["自分で書いた文が続く"]}
+    same = [
+        e for e in sample(corpus(), "de", role, 400, random.Random(0), own=own) if e.kind == "same"
+    ]
+    written = [text for texts in own.values() for text in texts]
+    mine = [e for e in same if e.prefix + e.text in written]
+    assert any(not e.prefix for e in mine) == (role == "suppress")
+    if role == "target":
+        assert mine == same
+    else:  # no English of its own was given
+        assert {language_of(e.text) for e in same if e not in mine} == {"en"}
+        assert {e.prefix + e.text for e in mine} == {own["ja"][0]}
+
+
 def test_suppressing_leaves_the_language_and_keeps_the_others() -> None:
     for e in sample(corpus(), "ja", "suppress", 200, random.Random(0)):
         assert language_of(e.text) != "ja"

@@ -12,6 +12,7 @@ from profiles.learning import procedure as module
 from profiles.learning.calibrate import Calibrated, Calibration
 from profiles.learning.options import Options
 from profiles.learning.procedure import Procedure
+from profiles.learning.selection import PRUNINGS, SELECTIONS
 from profiles.models.model import LoadedModel, load_model
 from profiles.profile import Edit, OffsetEdit
 from profiles.recipe import Recipe
@@ -80,6 +81,27 @@ def test_one_budget_has_one_frontier(loaded: LoadedModel) -> None:
     learned = teach(loaded, replace(RECIPE, budgets=(0.02,)))("xx", "target")
     assert "budgets" not in learned.account
     assert learned.account["calibration"]["points"]
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_every_way_of_finding_neurons_keeps_the_budget(loaded: LoadedModel, selection: str) -> None:
+    recipe = replace(
+        RECIPE,
+        budgets=(0.02,),
+        selection=selection,  # type: ignore[arg-type]
+        suppress_selection=selection if selection in PRUNINGS else "magnitude",  # type: ignore[arg-type]
+        calibrate=False,
+        steps=8,
+    )
+    towards, away = (teach(loaded, recipe)("xx", role) for role in ("target", "suppress"))
+    account = towards.account["neurons"]
+    assert towards.edit.neurons
+    assert len(towards.edit.neurons) == account["count"]
+    assert account["selection"] == selection
+    assert ("residual" in account) == (selection == "pursuit")
+    assert away.account["factors"]["selection"] == recipe.suppress_selection
+    assert away.edit.neurons
+    assert not away.edit.neurons.add.any()
 
 
 def test_an_edit_in_closed_form_gets_its_strength_too(loaded: LoadedModel) -> None:
