@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
+NOT_INSTALLED = "not installed"
+
 
 def versions() -> dict[str, str]:
     """Of Python and the libraries the figures depend on."""
@@ -13,8 +15,8 @@ def versions() -> dict[str, str]:
 
 
 def installed(package: str) -> str:
-    """The version of a package, or "not installed"."""
+    """The version of a package, or `NOT_INSTALLED`."""
     try:
         return version(package)
     except PackageNotFoundError:
-        return "not installed"
+        return NOT_INSTALLED

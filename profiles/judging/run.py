@@ -89,7 +89,9 @@ def _record(
     record = Record(facts, place.out, place.resume, place.overwrite)
     if subject.loaded is None:
         missed = "bits_per_byte, bits_ratio, perplexity" + ("" if compared else ", meaning")
-        record.skip(measures=missed, reason="they take the model offline: give MODEL as well")
+        embedder = "" if compared else "; meaning takes langsteer[evaluate] or --embedder"
+        reason = f"they take the model offline: give MODEL as well{embedder}"
+        record.skip(measures=missed, reason=reason)
     for role, tags in subject.plan.items():
         if not tags:
             wanted = ", ".join(subject.wanted)

@@ -87,6 +87,7 @@ def express(offset: OffsetEdit, values: Sequence[Tensor]) -> NeuronEdit:
     """`offset` as additions to all neurons, no more than it takes.
 
     Of all additions b with W_down b = o, those whose values' sum of squared lengths is least.
+    There must be as many neurons as dimensions.
 
     Args:
         offset, values: see `decompose`.

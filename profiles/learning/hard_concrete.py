@@ -16,11 +16,12 @@ from profiles.profile import Edit
 
 # Temperature and the stretched interval's ends, as Louizos et al. recommend.
 _BETA, _LOW, _HIGH = 2 / 3, -0.1, 1.1
-_OPEN = 2.0  # log alpha of a gate at the beginning: nearly always open
+_OPEN = 2.0  # ln alpha of a gate at the beginning: nearly always open
 _FIXED = 9.0  # that of one that is always open
-# A gate has to go from open to shut in the fraction of learning that pruning takes.
-_RATE = 0.3
-_WEIGHT = 1.0  # of the penalty, nats for a count that is e times too high
+# How far all gates together can move while learning lasts. They have half of that time, at rates
+# that fall: enough for some ten units, and one in a hundred open takes eight.
+_TRAVEL = 36.0
+_WEIGHT = 10.0  # of the penalty, nats for a count that is e times too high
 
 
 class HardConcreteNeurons(LearnableNeurons):
@@ -28,30 +29,35 @@ class HardConcreteNeurons(LearnableNeurons):
 
     The L0 relaxation of Louizos, Welling and Kingma (2018): a gate is
     z = min(1, max(0, s (high - low) + low)),
-    where s = sigmoid((ln u - ln(1 - u) + ln alpha) / beta) and u is uniform (equations 10, 11). The
-    expected count of gates that are not shut (equation 12) is held down to what the budget allows
-    so far. In the end the gates most likely open stay, at what they are without noise (equation
-    13), and learning goes on.
+    where s = sigmoid((ln u - ln(1 - u) + ln alpha) / beta) and u is uniform (equations 10, 11). A
+    penalty draws the expected count of gates that are not shut (equation 12) to what the budget
+    allows so far. In the end the gates most likely open stay, at what they are without noise
+    (equation 13), and learning goes on.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.open_LI = nn.Parameter(torch.full_like(self.units_LI, _OPEN))
-        self._whole = self._goal = super().count()
+        self._whole = self._goal = self.count()
         self._noise_LI: Tensor | None = None
 
     def parameters(self) -> list[nn.Parameter]:
         return [*super().parameters(), self.open_LI]
 
     def rates(self, options: Options) -> list[float]:
-        return [*super().rates(options), 0.0 if self._settled else _RATE]
+        return [*super().rates(options), 0.0 if self._settled else _TRAVEL / options.steps]
 
-    def count(self) -> int:
-        return min(super().count(), self._goal)
+    def active(self) -> int:
+        return max(1, round(float(self.expected().detach())))
+
+    def expected(self) -> Tensor:
+        """How many gates are not shut, on average; a scalar with a gradient."""
+        chance_LI = torch.sigmoid(self.open_LI - _BETA * math.log(-_LOW / _HIGH))
+        return (chance_LI * self.mask_LI).sum()
 
     @property
     def _settled(self) -> bool:
-        return super().count() < self._whole
+        return self.count() < self._whole
 
     def begin(self, first_B: Tensor, draw: int | None = None) -> None:
         super().begin(first_B, draw)
@@ -68,21 +74,20 @@ class HardConcreteNeurons(LearnableNeurons):
     def penalty(self) -> Tensor | None:
         if self._settled:
             return None
-        chance_LI = torch.sigmoid(self.open_LI - _BETA * math.log(-_LOW / _HIGH))
-        expected = (chance_LI * self.mask_LI).sum()
-        return _WEIGHT * functional.relu((expected / self._goal).log()).square()
+        return _WEIGHT * functional.relu((self.expected() / self._goal).log()).square()
 
-    def approach(self, count: int) -> None:
+    def approach(self, count: int, rates: list[float]) -> None:
         self._goal = count
 
     @torch.no_grad()
     def keep(self, count: int) -> None:
+        if self._settled and count == self.count():
+            return
         self.choose(self.open_LI, count)
         z_LI = _gate(self.open_LI)
         for parameter in super().parameters():
             parameter.mul_(z_LI)
         self.open_LI.fill_(_FIXED)
-        self._goal = count
 
     def edit(self, values: Sequence[Tensor]) -> Edit:
         *learned, open_LI = values

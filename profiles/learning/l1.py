@@ -1,36 +1,35 @@
-"""Neurons given up by an L1 penalty while the others are learned."""
+"""Neurons given up under an L1 penalty while they are learned."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 
 from profiles.learning.neurons import LearnableNeurons
 
+# Of the penalty, in units of the optimizer's step: what a gradient of unsteady sign adds to a
+# neuron the penalty takes away again, what a steady one adds it takes half of.
+_WEIGHT = 0.5
+
 
 class L1Neurons(LearnableNeurons):
-    """Neurons whose edits shrink by the same amount a step, down to zero and up again.
+    """Neurons whose edits all shrink by the same amount a step, as far as zero.
 
-    The proximal step of an L1 penalty (Daubechies et al. 2004, equation 1.4), of a group penalty
-    where additions and factors are learned together (Yuan & Lin 2006): a size s becomes
-    max(0, s - t). The threshold t is what leaves just as many neurons as the budget allows so far,
-    so the penalty needs no weight of its own. A neuron at zero comes back where its gradient
-    insists.
+    The proximal step of an L1 penalty (Daubechies et al. 2004, equation 1.4) on every number that
+    is learned, in its own unit: x becomes sign(x) max(0, |x| - t). Where that leaves more neurons
+    than the budget allows so far, the smallest are set to zero as well. A neuron at zero comes
+    back where its gradient insists, until the budget is reached.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._left = super().count()
-
-    def count(self) -> int:
-        return min(super().count(), self._left)
-
     @torch.no_grad()
-    def approach(self, count: int) -> None:
-        size_LI = torch.where(self.mask_LI, self.sizes(), 0.0)
-        threshold = size_LI.flatten().topk(min(count + 1, size_LI.numel())).values[-1]
-        left_LI = (1 - threshold / size_LI.clamp_min(1e-12)).clamp_min(0)
+    def approach(self, count: int, rates: list[float]) -> None:
+        for parameter, rate in zip(self.parameters(), rates, strict=True):
+            shrunk = (parameter.abs() - _WEIGHT * rate).clamp_min(0)
+            parameter.copy_(parameter.sign() * shrunk)
+        largest = self.sizes().flatten().topk(min(count, self.count()))
+        kept = torch.zeros_like(self.mask_LI).flatten()
+        kept[largest.indices[largest.values > 0]] = True
         for parameter in self.parameters():
-            parameter.mul_(left_LI)
-        self._left = count
+            parameter.mul_(kept.view_as(parameter))
+
+    def active(self) -> int:
+        return max(1, int(((self.sizes() > 0) & self.mask_LI).sum()))

@@ -20,7 +20,7 @@ from profiles.errors import CorpusError
 from profiles.learning.checkpoint import Checkpoint, State
 from profiles.learning.learnable import Learnable
 from profiles.learning.options import Options
-from profiles.learning.prefixes import Lines, Role, sample
+from profiles.learning.prefixes import Lines, OwnTexts, Role, sample
 from profiles.learning.targets import Batch, Encoder, TextLoss, batches
 from profiles.models.chat import chat_turn
 from profiles.models.frozen import frozen
@@ -28,6 +28,7 @@ from profiles.profile import Edit
 
 EXAM = 32  # examples the held-out loss is measured on
 _POOL = 8  # batches drawn together and sorted by length, so that they pad little
+_FEWEST_OWN = 8  # texts of its own in a language, else they are too few to learn from
 # Pruning lasts from the first to the second share of the budget; the rest is for settling.
 _PRUNING = (0.2, 0.7)
 # (step, of how many, training loss, held-out loss), losses in nats per token.
@@ -73,7 +74,7 @@ def learn(
     learnable: Learnable,
     *,
     role: Role = "target",
-    own: Lines | None = None,
+    own: OwnTexts | None = None,
     options: Options | None = None,
     init: Edit | None = None,
     budget: int | None = None,
@@ -91,12 +92,13 @@ def learn(
         learnable: what is learned, on this model's FFNs.
         role: "target" learns text of the language after contexts in the others; "suppress"
             learns text of the others after contexts in the language, and to go on in the others.
-        own: by language, what the unedited model writes itself, see `sample`.
+        own: by language, what the unedited model writes itself, see `sample`; less than eight
+            texts are not looked at.
         options: see `Options`.
         init: where to begin; zero if None.
         budget: how many neurons to keep, given up bit by bit while learning; all if None.
-        seed: of the examples and the sampled vocabulary; the same seed, options without a time
-            budget and machine give the same edit.
+        seed: of the examples, the sampled vocabulary and whatever `learnable` draws; the same
+            seed, options without a time budget and machine give the same edit.
         progress: called after every step.
         checkpoint: where the state is kept, and looked for first.
 
@@ -104,14 +106,14 @@ def learn(
         CorpusError: the corpus lacks the language, or any other, or has too few lines of one.
     """
     options = options or Options()
-    _check(train, language, 8)
-    _check(held, language, 1)
+    check_lines(train, held, language)
     rng = random.Random(seed)
     turn = chat_turn(tokenizer)
     # An eighth of each language's own text is held out, too.
-    own_held = {name: texts[::8] for name, texts in (own or {}).items()}
+    enough = {n: texts for n, texts in (own or {}).items() if len(texts) >= _FEWEST_OWN}
+    own_held = {name: texts[::8] for name, texts in enough.items()}
     own_train = {
-        name: [text for n, text in enumerate(texts) if n % 8] for name, texts in (own or {}).items()
+        name: [text for n, text in enumerate(texts) if n % 8] for name, texts in enough.items()
     }
     encode = Encoder(tokenizer, context=options.context, length=options.length)
     outside = [
@@ -143,8 +145,8 @@ def learn(
         def batch(step: int) -> Batch:
             return pool(step // _POOL)[step % _POOL]
 
-        job = _Job(learnable, loss, batch, exam, options, budget)
-        return job.run(checkpoint, progress)
+        job = _Job(learnable, loss, batch, exam, options, budget, seed)
+        return job.run(checkpoint, progress, begun=init is not None)
 
 
 class _Job:
@@ -156,32 +158,37 @@ class _Job:
         exam: Sequence[Batch],
         options: Options,
         budget: int | None,
+        seed: int,
     ) -> None:
         self._learnable, self._loss, self._batch = learnable, loss, batch
-        self._exam, self._options, self._budget = exam, options, budget
+        self._exam, self._options, self._budget, self._seed = exam, options, budget, seed
         self._whole = learnable.count()
         self._optimizer = torch.optim.Adam(
             [{"params": [p]} for p in learnable.parameters()], betas=(0.9, 0.95)
         )
 
-    def run(self, checkpoint: Checkpoint | None, progress: Progress | None) -> Learned:
+    def run(
+        self, checkpoint: Checkpoint | None, progress: Progress | None, *, begun: bool
+    ) -> Learned:
         state = (checkpoint and checkpoint.load()) or None
         state = self._fresh() if state is None else self._resumed(state)
-        begun = time.monotonic() - state.seconds
+        since = time.monotonic() - state.seconds
         spent = self._spent(state)
         while spent < 1 and not self._idle(state):
+            self._prune(spent)
             value = self._step(state.step, spent)
             state.step += 1
-            state.seconds = time.monotonic() - begun
+            state.seconds = time.monotonic() - since
             spent = self._spent(state)
-            self._prune(spent)
+            if spent >= 1:
+                self._prune(spent)  # in however few steps: the budget is kept
             if spent >= 1 or state.step % self._options.every == 0:
                 self._look(state, value)
                 if checkpoint:
                     self._keep(state, checkpoint)
             if progress:
                 progress(state.step, self._options.steps, value, state.curve[-1][2])
-        if not any(bool(best.any()) for best in state.best):
+        if state.best_step == 0 and not begun:
             # No step helped, and learning did not begin from an edit either.
             raise CorpusError(
                 f"learning did not lower the held-out loss in {state.step} steps; give it more, "
@@ -226,7 +233,6 @@ class _Job:
         if state.mask is not None:
             self._learnable.mask_LI = state.mask.to(self._learnable.device)
         self._optimizer.load_state_dict(state.optimizer)
-        self._prune(self._spent(state))
         return state
 
     def _keep(self, state: State, checkpoint: Checkpoint) -> None:
@@ -241,11 +247,12 @@ class _Job:
     def _step(self, step: int, spent: float) -> float:
         options = self._options
         factor = _schedule(step, spent)
-        rates = self._learnable.rates(options)
+        rates = [rate * factor for rate in self._learnable.rates(options)]
         for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
-            group["lr"] = rate * factor
+            group["lr"] = rate
         batch = self._batch(step)
-        self._learnable.begin(batch.first, draw=step + 1)
+        draw = random.Random(f"{self._seed} {step}").getrandbits(63)
+        self._learnable.begin(batch.first, draw)
         self._optimizer.zero_grad()
         value = self._loss(batch, seed=step + 1)
         penalty = self._learnable.penalty()
@@ -263,7 +270,8 @@ class _Job:
         total = self._whole
         count = round(total * (budget / total) ** share)
         if share < 1:
-            self._learnable.approach(max(budget + 1, min(now, count)))
+            rates = [float(group["lr"]) for group in self._optimizer.param_groups]
+            self._learnable.approach(max(budget + 1, min(now, count)), rates)
         else:
             self._learnable.keep(budget)
 
@@ -296,6 +304,16 @@ class _Job:
 def _schedule(step: int, spent: float) -> float:
     """Rate factor: a warm-up of three steps, then linearly down to a twentieth."""
     return min(1.0, (step + 1) / 3) * max(0.05, 1.0 - spent)
+
+
+def check_lines(train: Lines, held: Lines, language: str) -> None:
+    """Refuse text that `learn` cannot learn `language` from.
+
+    Raises:
+        CorpusError: it lacks the language, or any other, or has too few lines of one.
+    """
+    _check(train, language, 8)
+    _check(held, language, 1)
 
 
 def _check(corpus: Lines, language: str, least: int) -> None:

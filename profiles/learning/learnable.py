@@ -35,7 +35,7 @@ class Learnable(ABC):
 
     @abstractmethod
     def parameters(self) -> list[nn.Parameter]:
-        """What the optimizer moves, all of shape [layers, ...] and starting at zero."""
+        """What the optimizer moves, all of shape [layers, ...]; as they are, they edit nothing."""
 
     @abstractmethod
     def start(self, init: Edit) -> None:
@@ -57,8 +57,17 @@ class Learnable(ABC):
         """How many neurons are still learned; 0 where none ever were."""
         return 0 if self.mask_LI is None else int(self.mask_LI.sum())
 
-    def approach(self, count: int) -> None:
-        """Come down to `count` neurons for now, towards the budget; by default for good."""
+    def active(self) -> int:
+        """How many of them have a part in the edit at the moment."""
+        return self.count()
+
+    def approach(self, count: int, rates: list[float]) -> None:
+        """Come down to `count` neurons for now, towards the budget; by default for good.
+
+        Args:
+            count: more than the budget.
+            rates: the step sizes just taken, one a parameter.
+        """
         self.keep(count)
 
     @abstractmethod
@@ -91,7 +100,7 @@ class Learnable(ABC):
 
         Args:
             first_B: int64 [rows].
-            draw: seed of whatever is drawn for a training step; None where the edit is looked at.
+            draw: seed of what is drawn for a training step; None where the edit is looked at.
         """
         self._first_B = first_B.to(self.device) if bool(first_B.any()) else None
 

@@ -61,7 +61,7 @@ class LearnableNeurons(Learnable):
 
     def rates(self, options: Options) -> list[float]:
         # The more neurons share a layer's output, the less each has to add.
-        per_layer = max(1.0, self.count() / len(self.ffns))
+        per_layer = max(1.0, self.active() / len(self.ffns))
         both = (options.neuron_rate / math.sqrt(per_layer), options.gain_rate)
         return [rate for rate, (_, wanted) in zip(both, self._learned, strict=True) if wanted]
 

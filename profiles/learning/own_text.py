@@ -5,21 +5,23 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from profiles.learning.prefixes import Lines, cut, join
+from profiles.judging.identify import identify, primary
+from profiles.learning.prefixes import Lines, OwnTexts, Written, cut, join
 from profiles.models.generate import generate
 from profiles.models.model import LoadedModel
 
 _LENGTH = 48  # tokens
 _ROWS = 64  # at once
+_LINES = 4  # of a prompt, at most
+_PROMPT = 600  # characters: lines of a corpus may be paragraphs
 
 
 class OwnText:
-    """What a model goes on with after a line or two of a language; written when first asked for.
+    """What a model goes on with after a few lines of a language; written when first asked for.
 
     An edit that is to leave a language as it is has to do so on all that the model can say in it.
-    The corpus is a few hundred lines of one kind; what the model draws itself is of every kind it
-    knows, in the shares it knows them in, and the divergence of the edited model from the unedited
-    is an expectation over just that.
+    The corpus is a few hundred lines of one kind; what the model draws itself is soon of every
+    kind it knows, and an edit's divergence on such text is what it costs.
 
     Args:
         loaded: the model; no edit is on when it is asked.
@@ -30,40 +32,63 @@ class OwnText:
 
     def __init__(self, loaded: LoadedModel, lines: Lines, seed: int) -> None:
         self._loaded, self._lines, self._seed = loaded, lines, seed
-        self._known: dict[tuple[str, int], Sequence[str]] = {}
+        self._known: dict[tuple[str, int], Sequence[Written]] = {}
 
     def __call__(
         self,
         languages: Sequence[str],
         count: int,
         progress: Callable[[int, int], None] = lambda _done, _of: None,
-    ) -> Lines:
-        """By language, `count` texts at most: one that breaks off at once is left out.
+    ) -> OwnTexts:
+        """By language, `count` texts at most.
+
+        One that breaks off at once is left out, and one that went into another of the languages.
 
         Args:
             languages: of the lines.
             count: texts a language.
-            progress: called with (languages done, languages).
+            progress: called with (tokens done, tokens).
         """
-        for done, language in enumerate(languages, 1):
-            if (language, count) not in self._known:
-                self._known[language, count] = self._write(language, count)
-            progress(done, len(languages))
+        missing = [name for name in languages if (name, count) not in self._known]
+        size = count * _LENGTH
+        for n, language in enumerate(missing):
+
+            def show(done: int, before: int = n * size) -> None:
+                progress(before + done, len(missing) * size)
+
+            self._known[language, count] = self._write(language, count, show)
         return {language: self._known[language, count] for language in languages}
 
-    def _write(self, language: str, count: int) -> list[str]:
+    def _write(self, language: str, count: int, progress: Callable[[int], None]) -> list[Written]:
         lines, rng = self._lines[language], random.Random(f"{self._seed} {language}")
         starts = [rng.randrange(len(lines)) for _ in range(count)]
-        prompts = [join(lines[at : at + rng.randint(1, 2)]) for at in starts]
-        found = []
+        prompts = [join(lines[at : at + rng.randint(1, _LINES)])[-_PROMPT:] for at in starts]
+        found: list[Written] = []
         for at in range(0, count, _ROWS):
+            part = prompts[at : at + _ROWS]
+            width = len(part)
+
+            def show(step: int, _of: int, done: int = at * _LENGTH, width: int = width) -> None:
+                progress(done + width * step)
+
             rows = generate(
                 self._loaded,
-                prompts[at : at + _ROWS],
+                part,
                 tokens=_LENGTH,
                 temperature=1.0,
                 seed=self._seed + at,
+                progress=show,
             )
             decode = self._loaded.tokenizer.decode
-            found += [decode(row, skip_special_tokens=True).strip() for row in rows]
-        return [text for text in found if cut(text, rng)[1]]
+            texts = [decode(row, skip_special_tokens=True) for row in rows]
+            # The last token may end within a character.
+            found += [
+                Written(*w) for w in zip(part, (t.rstrip("\ufffd") for t in texts), strict=True)
+            ]
+        progress(count * _LENGTH)
+        others = {primary(name) for name in self._lines} - {primary(language)}
+        return [
+            written
+            for written in found
+            if cut(written.text, rng)[1] and identify(written.text).language not in others
+        ]

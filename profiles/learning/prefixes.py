@@ -11,13 +11,24 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Role = Literal["target", "suppress"]
 # (the user's turn, system prompt or None) → the conversation up to the answer.
 Turn = Callable[[str, str | None], str]
 # Text by language.
 Lines = Mapping[str, Sequence[str]]
+
+
+class Written(NamedTuple):
+    """What the unedited model went on with, and after which prompt, in one language."""
+
+    prompt: str
+    text: str
+
+
+# By language.
+OwnTexts = Mapping[str, Sequence[Written]]
 Kind = Literal["nothing", "sentence", "cut", "paragraph", "turn", "same"]
 
 # Shares of the kinds of context. "cut" is the hardest to switch in and so the commonest. "same" is
@@ -66,7 +77,7 @@ def sample(
     count: int,
     rng: random.Random,
     turn: Turn | None = None,
-    own: Lines | None = None,
+    own: OwnTexts | None = None,
 ) -> list[Example]:
     """`count` examples for steering towards `language` ("target") or away from it ("suppress").
 
@@ -106,16 +117,19 @@ def _example(
     kind: Kind,
     rng: random.Random,
     turn: Turn | None,
-    own: Lines,
+    own: OwnTexts,
 ) -> Example:
     others = [name for name in lines if name != language]
     foreign = _foreign(others, rng) if role == "target" else rng.choice(others)
     source, goal = (foreign, language) if role == "target" else (language, foreign)
     if kind == "same":
         alone = role == "suppress" and rng.random() < _FROM_NOTHING
-        if written := own.get(goal):
-            head, tail = ("", rng.choice(written)) if alone else cut(rng.choice(written), rng)
-            return Example(kind=kind, prefix=head, text=tail)
+        if texts := own.get(goal):
+            prompt, text = rng.choice(texts)
+            if alone:
+                return Example(kind=kind, prefix="", text=text.lstrip())
+            head, tail = cut(text, rng)
+            return Example(kind=kind, prefix=prompt + head, text=tail)
         return _same(lines[goal], alone, rng)
     before, after = lines[source], lines[goal]
     at = rng.randrange(len(before))

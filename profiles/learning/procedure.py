@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,13 +14,13 @@ from profiles.learning.calibrate import Calibrated, Calibration, calibrate
 from profiles.learning.checkpoint import Checkpoint
 from profiles.learning.decompose import decompose, express
 from profiles.learning.frontier import Frontier, choose_budget
-from profiles.learning.learn import Learned, learn
+from profiles.learning.learn import Learned, check_lines, learn
 from profiles.learning.learnable import Learnable
 from profiles.learning.neurons import LearnableNeurons
 from profiles.learning.offsets import LearnableOffsets
 from profiles.learning.options import Options
 from profiles.learning.own_text import OwnText
-from profiles.learning.prefixes import Lines, Role
+from profiles.learning.prefixes import Lines, OwnTexts, Role
 from profiles.learning.pruned import PRUNED
 from profiles.models.architecture import FFN, find_ffns
 from profiles.models.model import LoadedModel
@@ -85,8 +85,9 @@ class Procedure:
 
             return show
 
-        account: dict[str, Any] = {}
+        check_lines(self.train, self.held, language)
         own = self._own(language, role, stage(0, _OWN_TEXT))
+        account: dict[str, Any] = {"own_texts": {name: len(texts) for name, texts in own.items()}}
         learn_first = self._factors if role == "suppress" else self._offset
         learned = learn_first(language, own, stage(_OWN_TEXT, 1), account)
         found: list[LearnedEdit] = []
@@ -148,7 +149,7 @@ class Procedure:
     def _writer(self) -> OwnText:
         return OwnText(self.loaded, self.train, self.recipe.seed)
 
-    def _own(self, language: str, role: Role, show: Callable[[int, int], None]) -> Lines:
+    def _own(self, language: str, role: Role, show: Callable[[int, int], None]) -> OwnTexts:
         """What the unedited model writes in the languages that are to stay as they are."""
         if role == "target":
             languages, count = [language], self.options.own_texts
@@ -158,7 +159,7 @@ class Procedure:
         return self._writer(languages, count, show) if count else {}
 
     def _offset(
-        self, language: str, own: Lines, show: Callable[..., None], account: dict[str, Any]
+        self, language: str, own: OwnTexts, show: Callable[..., None], account: dict[str, Any]
     ) -> Learned:
         learned = self._learn(LearnableOffsets(self._ffns), "offset", language, "target", own, show)
         account["offset"] = asdict(learned.report)
@@ -169,7 +170,7 @@ class Procedure:
         offset: Learned,
         budget: float,
         language: str,
-        own: Lines,
+        own: OwnTexts,
         show: Callable[..., None],
         account: dict[str, Any],
     ) -> Learned:
@@ -197,7 +198,7 @@ class Procedure:
         return learned
 
     def _factors(
-        self, language: str, own: Lines, show: Callable[..., None], account: dict[str, Any]
+        self, language: str, own: OwnTexts, show: Callable[..., None], account: dict[str, Any]
     ) -> Learned:
         selection = self.recipe.suppress_selection
         learnable = PRUNED[selection](self._ffns, gains=True, additions=False)
@@ -217,7 +218,7 @@ class Procedure:
         kind: str,
         language: str,
         role: Role,
-        own: Lines,
+        own: OwnTexts,
         show: Callable[..., None],
         *,
         init: Edit | None = None,
@@ -228,7 +229,7 @@ class Procedure:
         )
         checkpoint = None
         if self.folder:
-            key = self._key(kind, language, role, options, init)
+            key = self._key(kind, language, role, own, options, init)
             checkpoint = Checkpoint(self._file(kind, language, role), key)
         return learn(
             self.loaded.model,
@@ -252,11 +253,18 @@ class Procedure:
         return self.folder / f"{language}-{role}-{kind}.pt"
 
     def _key(
-        self, kind: str, language: str, role: Role, options: Options, init: Edit | None
+        self,
+        kind: str,
+        language: str,
+        role: Role,
+        own: OwnTexts,
+        options: Options,
+        init: Edit | None,
     ) -> str:
         """Names a job by everything its result depends on."""
         text = hashlib.sha256()
-        for lines in (self.train, self.held):
+        read: list[Mapping[str, Iterable[Any]]] = [self.train, self.held, own]
+        for lines in read:
             text.update(json.dumps({k: list(v) for k, v in lines.items()}).encode())
         model = self.loaded.identity
         parts = [kind, language, role, asdict(options), self.recipe.seed]

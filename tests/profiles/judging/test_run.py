@@ -14,8 +14,8 @@ import torch
 
 from profiles.commands.common import stages
 from profiles.errors import LangsteerError
+from profiles.judging import embedders, subject
 from profiles.judging import run as runs
-from profiles.judging import subject
 from profiles.judging.options import Options
 from profiles.judging.remote import Remote
 from profiles.judging.run import run
@@ -88,12 +88,13 @@ def test_the_packaged_embedder_needs_no_model_either(
     assert found["meaning"].startswith("multilingual-e5-small")
     assert found["cells"][1]["meaning"]["count"] == 2
     # Without its package a server alone has nothing to compare by.
-    monkeypatch.setattr(runs, "packaged_name", lambda: None)
+    monkeypatch.setattr(embedders, "_PACKAGE", "no-such-package")
     without = judge(("translate",), corpus_folder)
     assert without["meaning"] is None
     assert without["cells"][1].get("meaning") is None
-    (missed,) = [row["measures"] for row in without["skipped"] if "measures" in row]
-    assert "meaning" in missed
+    (missed,) = [row for row in without["skipped"] if "measures" in row]
+    assert "meaning" in missed["measures"]
+    assert "langsteer[evaluate] or --embedder" in missed["reason"]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from profiles.learning.learn import Learned, learn
 from profiles.learning.neurons import LearnableNeurons
 from profiles.learning.offsets import LearnableOffsets
 from profiles.learning.options import Options
+from profiles.learning.prefixes import Written
 from profiles.learning.pruned import PRUNED
 from profiles.models.architecture import find_ffns
 from profiles.models.hooks import edited
@@ -137,8 +138,8 @@ def test_an_edit_that_would_change_nothing_is_an_error(
 def test_an_eighth_of_the_models_own_text_is_held_out(
     model: LlamaForCausalLM, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = {"xx": [f"own {n:02}" for n in range(16)]}
-    drawn: dict[str, set[str]] = {"held": set(), "train": set()}
+    own = {"xx": [Written("zyx", f" own {n:02}") for n in range(16)]}
+    drawn: dict[str, set[Written]] = {"held": set(), "train": set()}
     sample = learn_module.sample
 
     def noted(lines: Any, *args: Any) -> Any:
@@ -147,8 +148,23 @@ def test_an_eighth_of_the_models_own_text_is_held_out(
 
     monkeypatch.setattr(learn_module, "sample", noted)
     run(model, tokenizer, LearnableOffsets(find_ffns(model)), own=own)
-    assert drawn["held"] == {"own 00", "own 08"}
+    assert drawn["held"] == {own["xx"][0], own["xx"][8]}
     assert drawn["train"] == {*own["xx"]} - drawn["held"]
+
+
+def test_too_few_texts_of_its_own_are_not_looked_at(
+    model: LlamaForCausalLM, tokenizer: Any
+) -> None:
+    def value(own: Any) -> np.ndarray[Any, Any]:
+        learnable = LearnableOffsets(find_ffns(model))
+        options = dataclasses.replace(QUICK, steps=3)
+        edit = run(model, tokenizer, learnable, options=options, own=own).edit
+        assert edit.offsets
+        return edit.offsets.value
+
+    texts = [Written("zyx", f" own {n:02} xyz") for n in range(8)]
+    np.testing.assert_array_equal(value({"xx": texts[:7]}), value(None))
+    assert not np.array_equal(value({"xx": texts}), value(None))
 
 
 def test_suppressing_makes_other_languages_likelier_after_the_denied_one(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from profiles.errors import CorpusError
 from profiles.learning import own_text, procedure
 from profiles.learning.options import Options
 from profiles.learning.own_text import OwnText
-from profiles.learning.prefixes import Lines
+from profiles.learning.prefixes import OwnTexts, Written
 from profiles.learning.procedure import Procedure
 from profiles.models.model import LoadedModel, load_model
 from profiles.recipe import Recipe
@@ -31,9 +33,36 @@ def test_a_language_has_the_same_texts_whatever_others_are_asked_for(loaded: Loa
     assert among["xx"] == alone["xx"]
     assert among["en"] != among["xx"]
     assert OwnText(loaded, LINES, 1)(["xx"], 3) != alone
-    assert seen == [(1, 2), (2, 2)]
+    done = [share for share, _ in seen]
+    assert done == sorted(done)
+    assert {of for _, of in seen} == {done[-1]}
     assert 1 <= len(alone["xx"]) <= 3
-    assert all(text == text.strip() for text in alone["xx"])
+    for prompt, text in alone["xx"]:
+        assert any(prompt.startswith(line) for line in LINES["xx"])
+        assert text
+
+
+def test_what_went_into_another_of_the_languages_is_left_out(
+    loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = [
+        "Das Haus steht am Ufer eines kleinen Sees.",
+        "The house stands on the shore of a small lake.",
+        "La maison se trouve au bord d'un petit lac.",
+        "Am Morgen gingen sie langsam zum Hafen \ufffd",
+        "Wort",
+    ]
+    monkeypatch.setattr(own_text, "generate", lambda *_, **__: range(len(written)))
+    tokenizer = SimpleNamespace(decode=lambda row, **_: written[row])
+    model = LoadedModel(model=None, tokenizer=tokenizer, identity=loaded.identity)
+    lines = dict.fromkeys(("de-AT", "en"), LINES["en"])
+    # French is none of the languages: what an identifier makes of a text is no reason by itself.
+    found = OwnText(model, lines, 0)(["de-AT"], 5)["de-AT"]
+    assert [text for _, text in found] == [
+        written[0],
+        written[2],
+        "Am Morgen gingen sie langsam zum Hafen ",
+    ]
 
 
 def test_texts_are_written_once(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,13 +93,13 @@ def test_what_is_to_stay_is_the_models_own_text(
     loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch, role: Any, expected: dict[str, int]
 ) -> None:
     asked: dict[str, int] = {}
-    given: list[Lines] = []
+    given: list[OwnTexts] = []
     learn = procedure.learn
 
-    def write(self: OwnText, languages: list[str], count: int, progress: Any) -> Lines:
+    def write(self: OwnText, languages: list[str], count: int, progress: Any) -> OwnTexts:
         asked.update(dict.fromkeys(languages, count))
         progress(1, 1)
-        return {tag: [f"{tag} own text {n}" for n in range(count)] for tag in languages}
+        return {tag: [Written(tag, f" own text {n}") for n in range(count)] for tag in languages}
 
     def noted(*args: Any, **options: Any) -> Any:
         given.append(options["own"])
@@ -96,3 +125,6 @@ def test_what_is_to_stay_is_the_models_own_text(
     replace(teach, options=replace(options, own_texts=0, others_texts=0))("xx", role)
     assert asked == {}
     assert given[-1] == {}
+    with pytest.raises(CorpusError, match="no text in 'zz'"):
+        teach("zz", role)
+    assert asked == {}

@@ -16,6 +16,7 @@ from profiles.learning.prefixes import (
     Example,
     Lines,
     Role,
+    Written,
     cut,
     join,
     sample,
@@ -78,18 +79,29 @@ def test_text_that_goes_on_needs_no_more_than_a_line() -> None:
 
 @pytest.mark.parametrize("role", ["target", "suppress"])
 def test_text_that_goes_on_is_the_models_own_where_there_is_any(role: Role) -> None:
-    own = {"de": ["Ein eigener Satz geht noch weiter"], "ja": ["自分で書いた文が続く"]}
+    own = {
+        "de": [Written("Nachts standen alte Türen offen.", " Ein eigener Satz geht noch weiter")],
+        "ja": [Written("古い扉。", "自分で書いた長い文がまだ続いている")],
+    }
     same = [
         e for e in sample(corpus(), "de", role, 400, random.Random(0), own=own) if e.kind == "same"
     ]
-    written = [text for texts in own.values() for text in texts]
-    mine = [e for e in same if e.prefix + e.text in written]
-    assert any(not e.prefix for e in mine) == (role == "suppress")
+    mine = [
+        e
+        for e in same
+        for w in (*own["de"], *own["ja"])
+        if e.prefix + e.text == w.prompt + w.text and e.prefix.startswith(w.prompt)
+    ]
+    alone = [e for e in same if e.text in (own["de"][0].text.strip(), own["ja"][0].text)]
     if role == "target":
         assert mine == same
-    else:  # no English of its own was given
-        assert {language_of(e.text) for e in same if e not in mine} == {"en"}
-        assert {e.prefix + e.text for e in mine} == {own["ja"][0]}
+        assert len({e.prefix for e in mine}) > 3  # cut anywhere
+    else:
+        assert alone
+        assert not any(e.prefix for e in alone)
+        # No English of its own was given, and German is left.
+        assert {language_of(e.text) for e in mine + alone} == {"ja"}
+        assert {language_of(e.text) for e in same if e not in mine + alone} == {"en"}
 
 
 def test_suppressing_leaves_the_language_and_keeps_the_others() -> None:
