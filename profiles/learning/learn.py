@@ -20,7 +20,7 @@ from profiles.errors import CorpusError
 from profiles.learning.checkpoint import Checkpoint, State
 from profiles.learning.learnable import Learnable
 from profiles.learning.options import Options
-from profiles.learning.prefixes import Lines, OwnTexts, Role, sample
+from profiles.learning.prefixes import Lines, Role, Written, sample
 from profiles.learning.targets import Batch, Encoder, TextLoss, batches
 from profiles.models.chat import chat_turn
 from profiles.models.frozen import frozen
@@ -28,7 +28,7 @@ from profiles.profile import Edit
 
 EXAM = 32  # examples the held-out loss is measured on
 _POOL = 8  # batches drawn together and sorted by length, so that they pad little
-_FEWEST_OWN = 8  # texts of its own in a language, else they are too few to learn from
+_FEWEST_OWN = 8  # texts of the model's own, else they are too few to learn from
 # Pruning lasts from the first to the second share of the budget; the rest is for settling.
 _PRUNING = (0.2, 0.7)
 # (step, of how many, training loss, held-out loss), losses in nats per token.
@@ -74,7 +74,7 @@ def learn(
     learnable: Learnable,
     *,
     role: Role = "target",
-    own: OwnTexts | None = None,
+    own: Sequence[Written] = (),
     options: Options | None = None,
     init: Edit | None = None,
     budget: int | None = None,
@@ -92,8 +92,8 @@ def learn(
         learnable: what is learned, on this model's FFNs.
         role: "target" learns text of the language after contexts in the others; "suppress"
             learns text of the others after contexts in the language, and to go on in the others.
-        own: by language, what the unedited model writes itself, see `sample`; less than eight
-            texts are not looked at.
+        own: what the unedited model writes itself in the target language, see `sample`; less than
+            eight texts are not looked at.
         options: see `Options`.
         init: where to begin; zero if None.
         budget: how many neurons to keep, given up bit by bit while learning; all if None.
@@ -109,12 +109,9 @@ def learn(
     check_lines(train, held, language)
     rng = random.Random(seed)
     turn = chat_turn(tokenizer)
-    # An eighth of each language's own text is held out, too.
-    enough = {n: texts for n, texts in (own or {}).items() if len(texts) >= _FEWEST_OWN}
-    own_held = {name: texts[::8] for name, texts in enough.items()}
-    own_train = {
-        name: [text for n, text in enumerate(texts) if n % 8] for name, texts in enough.items()
-    }
+    enough = own if len(own) >= _FEWEST_OWN else ()
+    # An eighth of it is held out, too.
+    own_held, own_train = enough[::8], [text for n, text in enumerate(enough) if n % 8]
     encode = Encoder(tokenizer, context=options.context, length=options.length)
     outside = [
         encode(e, rng, options.decode_share)
@@ -174,8 +171,11 @@ class _Job:
         state = self._fresh() if state is None else self._resumed(state)
         since = time.monotonic() - state.seconds
         spent = self._spent(state)
+        value = state.curve[-1][1]
         while spent < 1 and not self._idle(state):
-            self._prune(spent)
+            if self._prune(spent):
+                # What follows is measured against what the budget leaves.
+                self._look(state, value)
             value = self._step(state.step, spent)
             state.step += 1
             state.seconds = time.monotonic() - since
@@ -260,11 +260,12 @@ class _Job:
         self._optimizer.step()
         return float(value.detach())
 
-    def _prune(self, spent: float) -> None:
+    def _prune(self, spent: float) -> bool:
+        """Give up neurons as the schedule has it; whether the budget is kept from now on."""
         budget, now = self._budget, self._learnable.count()
         first, last = _PRUNING
         if budget is None or now <= budget or spent < first:
-            return
+            return False
         # Geometrically: every step gives up the same share, down to the budget.
         share = min(1.0, (spent - first) / (last - first))
         total = self._whole
@@ -272,8 +273,9 @@ class _Job:
         if share < 1:
             rates = [float(group["lr"]) for group in self._optimizer.param_groups]
             self._learnable.approach(max(budget + 1, min(now, count)), rates)
-        else:
-            self._learnable.keep(budget)
+            return False
+        self._learnable.keep(budget)
+        return True
 
     def _look(self, state: State, value: float) -> None:
         held = self._held()

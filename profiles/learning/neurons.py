@@ -17,6 +17,8 @@ from profiles.models.architecture import FFN
 from profiles.models.values import value_vectors
 from profiles.profile import Edit, NeuronEdit
 
+_MANY = 128  # neurons a layer
+
 
 class LearnableNeurons(Learnable):
     """y' = y + unit * units + gains * y on chosen neurons, y the down projection's input.
@@ -60,9 +62,11 @@ class LearnableNeurons(Learnable):
         return [parameter for parameter, wanted in self._learned if wanted]
 
     def rates(self, options: Options) -> list[float]:
-        # The more neurons share a layer's output, the less each has to add.
+        # The more neurons share a layer's output, the less each has to add; and of very many, the
+        # steps of unsteady sign would come to more than the steady ones.
         per_layer = max(1.0, self.active() / len(self.ffns))
-        both = (options.neuron_rate / math.sqrt(per_layer), options.gain_rate)
+        share = math.sqrt(per_layer * max(1.0, per_layer / _MANY))
+        both = (options.neuron_rate / share, options.gain_rate)
         return [rate for rate, (_, wanted) in zip(both, self._learned, strict=True) if wanted]
 
     def watch(self, layer: int, kept_N: Tensor) -> Callable[..., None]:

@@ -25,7 +25,6 @@ class Options:
             ask for phase "decode".
         own_texts: so many texts that the unedited model writes in the target language are to stay
             as they are; 0 takes the corpus's lines for that.
-        others_texts: the same in each of the languages that are not suppressed.
         negatives: tokens sampled besides those of the corpus; 0 for the whole vocabulary.
         every: steps between two looks at the held-out loss.
         patience: stop after so many looks without improvement.
@@ -42,7 +41,6 @@ class Options:
     early: int = 4
     decode_share: float = 0.25
     own_texts: int = 64
-    others_texts: int = 16
     negatives: int = 4096
     every: int = 10
     patience: int = 3

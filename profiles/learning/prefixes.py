@@ -27,8 +27,6 @@ class Written(NamedTuple):
     text: str
 
 
-# By language.
-OwnTexts = Mapping[str, Sequence[Written]]
 Kind = Literal["nothing", "sentence", "cut", "paragraph", "turn", "same"]
 
 # Shares of the kinds of context. "cut" is the hardest to switch in and so the commonest. "same" is
@@ -77,7 +75,7 @@ def sample(
     count: int,
     rng: random.Random,
     turn: Turn | None = None,
-    own: OwnTexts | None = None,
+    own: Sequence[Written] = (),
 ) -> list[Example]:
     """`count` examples for steering towards `language` ("target") or away from it ("suppress").
 
@@ -90,8 +88,8 @@ def sample(
         rng: draws them.
         turn: puts a user's turn, perhaps after a system prompt, into the model's chat template,
             up to where the answer begins; None for a model without one.
-        own: by language, what the unedited model writes itself; text that goes on in its own
-            language is of that, where there is any.
+        own: what the unedited model writes itself in the target language; text that goes on in it
+            is of that, where there is any.
     """
     given: dict[Kind, float] = dict(SHARES[role])
     if turn is not None:
@@ -103,7 +101,7 @@ def sample(
     edges = [sum(shares[: i + 1]) * count for i in range(len(shares))]
     chosen = [kinds[_first_above(edges, n + start)] for n in range(count)]
     rng.shuffle(chosen)
-    return [_example(lines, language, role, kind, rng, turn, own or {}) for kind in chosen]
+    return [_example(lines, language, role, kind, rng, turn, own) for kind in chosen]
 
 
 def _first_above(edges: Sequence[float], value: float) -> int:
@@ -117,20 +115,17 @@ def _example(
     kind: Kind,
     rng: random.Random,
     turn: Turn | None,
-    own: OwnTexts,
+    own: Sequence[Written],
 ) -> Example:
     others = [name for name in lines if name != language]
     foreign = _foreign(others, rng) if role == "target" else rng.choice(others)
     source, goal = (foreign, language) if role == "target" else (language, foreign)
     if kind == "same":
-        alone = role == "suppress" and rng.random() < _FROM_NOTHING
-        if texts := own.get(goal):
-            prompt, text = rng.choice(texts)
-            if alone:
-                return Example(kind=kind, prefix="", text=text.lstrip())
-            head, tail = cut(text, rng)
-            return Example(kind=kind, prefix=prompt + head, text=tail)
-        return _same(lines[goal], alone, rng)
+        if not own:
+            return _same(lines[goal], role, rng)
+        prompt, text = rng.choice(own)
+        head, tail = cut(text, rng)
+        return Example(kind=kind, prefix=prompt + head, text=tail)
     before, after = lines[source], lines[goal]
     at = rng.randrange(len(before))
     # The translation of a line of the context would teach translating instead of switching.
@@ -168,10 +163,10 @@ def _cut_example(before: str, line: str, text: str, rng: random.Random) -> Examp
     return Example(kind="cut", prefix=head, text=(" " if spaced(line) else "") + text)
 
 
-def _same(lines: Sequence[str], alone: bool, rng: random.Random) -> Example:
+def _same(lines: Sequence[str], role: Role, rng: random.Random) -> Example:
     """A few lines in a row, parted before the last of them or within the one before it."""
     at = rng.randrange(len(lines))
-    if alone:
+    if role == "suppress" and rng.random() < _FROM_NOTHING:
         return Example(kind="same", prefix="", text=join(lines[at : at + 2]))
     run = lines[at : at + rng.randint(2, _CONTEXT)]
     parted = max(0, len(run) - 2)

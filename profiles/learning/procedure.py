@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,8 @@ from profiles.learning.learnable import Learnable
 from profiles.learning.neurons import LearnableNeurons
 from profiles.learning.offsets import LearnableOffsets
 from profiles.learning.options import Options
-from profiles.learning.own_text import OwnText
-from profiles.learning.prefixes import Lines, OwnTexts, Role
+from profiles.learning.own_text import own_text
+from profiles.learning.prefixes import Lines, Role, Written
 from profiles.learning.pruned import PRUNED
 from profiles.models.architecture import FFN, find_ffns
 from profiles.models.model import LoadedModel
@@ -76,7 +75,8 @@ class Procedure:
         sparse = role == "target" and self.recipe.method == "neurons"
         budgets = sorted(self.recipe.budgets) if sparse else [0.0]
         tail = sparse + (_CALIBRATION if self.recipe.calibrate else 0)
-        whole = _OWN_TEXT + 1.0 + len(budgets) * tail
+        before = _OWN_TEXT if role == "target" else 0.0
+        whole = before + 1 + len(budgets) * tail
 
         def stage(before: float, size: float) -> Callable[..., None]:
             def show(done: int, of: int, *_: float) -> None:
@@ -86,14 +86,19 @@ class Procedure:
             return show
 
         check_lines(self.train, self.held, language)
-        own = self._own(language, role, stage(0, _OWN_TEXT))
-        account: dict[str, Any] = {"own_texts": {name: len(texts) for name, texts in own.items()}}
-        learn_first = self._factors if role == "suppress" else self._offset
-        learned = learn_first(language, own, stage(_OWN_TEXT, 1), account)
+        account: dict[str, Any] = {}
+        own: Sequence[Written] = ()
+        if role == "suppress":
+            learned = self._factors(language, stage(0, 1), account)
+        else:
+            own = self._own(language, stage(0, before))
+            account["own_texts"] = len(own)
+            learned = self._offset(language, own, stage(before, 1), account)
+        before += 1
         found: list[LearnedEdit] = []
         frontiers: list[Frontier] = []
-        for n, budget in enumerate(budgets):
-            before, mine, edit = _OWN_TEXT + 1 + n * tail, dict(account), learned.edit
+        for budget in budgets:
+            mine, edit = dict(account), learned.edit
             if sparse:
                 edit = self._neurons(learned, budget, language, own, stage(before, 1), mine).edit
             if self.recipe.calibrate:
@@ -102,6 +107,7 @@ class Procedure:
                 edit, mine["calibration"] = done.edit, asdict(done.frontier)
                 frontiers.append(done.frontier)
             found.append(LearnedEdit(edit=edit, account=mine))
+            before += tail
         if len(found) == 1:
             return found[0]
         best = found[choose_budget(frontiers)]
@@ -145,21 +151,16 @@ class Procedure:
         ffns = self._ffns
         return max(1, round(budget * len(ffns) * ffns[0].intermediate_size))
 
-    @cached_property
-    def _writer(self) -> OwnText:
-        return OwnText(self.loaded, self.train, self.recipe.seed)
-
-    def _own(self, language: str, role: Role, show: Callable[[int, int], None]) -> OwnTexts:
-        """What the unedited model writes in the languages that are to stay as they are."""
-        if role == "target":
-            languages, count = [language], self.options.own_texts
-        else:
-            languages = [name for name in self.train if name != language]
-            count = self.options.others_texts
-        return self._writer(languages, count, show) if count else {}
+    def _own(self, language: str, show: Callable[[int, int], None]) -> Sequence[Written]:
+        count = self.options.own_texts
+        return own_text(self.loaded, self.train, language, count, self.recipe.seed, show)
 
     def _offset(
-        self, language: str, own: OwnTexts, show: Callable[..., None], account: dict[str, Any]
+        self,
+        language: str,
+        own: Sequence[Written],
+        show: Callable[..., None],
+        account: dict[str, Any],
     ) -> Learned:
         learned = self._learn(LearnableOffsets(self._ffns), "offset", language, "target", own, show)
         account["offset"] = asdict(learned.report)
@@ -170,7 +171,7 @@ class Procedure:
         offset: Learned,
         budget: float,
         language: str,
-        own: OwnTexts,
+        own: Sequence[Written],
         show: Callable[..., None],
         account: dict[str, Any],
     ) -> Learned:
@@ -198,13 +199,13 @@ class Procedure:
         return learned
 
     def _factors(
-        self, language: str, own: OwnTexts, show: Callable[..., None], account: dict[str, Any]
+        self, language: str, show: Callable[..., None], account: dict[str, Any]
     ) -> Learned:
         selection = self.recipe.suppress_selection
         learnable = PRUNED[selection](self._ffns, gains=True, additions=False)
         count = self._count(self.recipe.suppress_budget)
         kind = f"factors-{selection}-{self.recipe.suppress_budget:g}"
-        learned = self._learn(learnable, kind, language, "suppress", own, show, budget=count)
+        learned = self._learn(learnable, kind, language, "suppress", (), show, budget=count)
         account["factors"] = {
             "count": len(learned.edit.neurons or ()),
             "selection": selection,
@@ -218,7 +219,7 @@ class Procedure:
         kind: str,
         language: str,
         role: Role,
-        own: OwnTexts,
+        own: Sequence[Written],
         show: Callable[..., None],
         *,
         init: Edit | None = None,
@@ -257,13 +258,13 @@ class Procedure:
         kind: str,
         language: str,
         role: Role,
-        own: OwnTexts,
+        own: Sequence[Written],
         options: Options,
         init: Edit | None,
     ) -> str:
         """Names a job by everything its result depends on."""
         text = hashlib.sha256()
-        read: list[Mapping[str, Iterable[Any]]] = [self.train, self.held, own]
+        read: list[Mapping[str, Iterable[Any]]] = [self.train, self.held, {language: own}]
         for lines in read:
             text.update(json.dumps({k: list(v) for k, v in lines.items()}).encode())
         model = self.loaded.identity

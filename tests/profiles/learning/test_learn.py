@@ -138,18 +138,18 @@ def test_an_edit_that_would_change_nothing_is_an_error(
 def test_an_eighth_of_the_models_own_text_is_held_out(
     model: LlamaForCausalLM, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = {"xx": [Written("zyx", f" own {n:02}") for n in range(16)]}
+    own = [Written("zyx", f" own {n:02}") for n in range(16)]
     drawn: dict[str, set[Written]] = {"held": set(), "train": set()}
     sample = learn_module.sample
 
     def noted(lines: Any, *args: Any) -> Any:
-        drawn["train" if lines is LINES else "held"].update(args[-1]["xx"])
+        drawn["train" if lines is LINES else "held"].update(args[-1])
         return sample(lines, *args)
 
     monkeypatch.setattr(learn_module, "sample", noted)
     run(model, tokenizer, LearnableOffsets(find_ffns(model)), own=own)
-    assert drawn["held"] == {own["xx"][0], own["xx"][8]}
-    assert drawn["train"] == {*own["xx"]} - drawn["held"]
+    assert drawn["held"] == {own[0], own[8]}
+    assert drawn["train"] == {*own} - drawn["held"]
 
 
 def test_too_few_texts_of_its_own_are_not_looked_at(
@@ -163,8 +163,8 @@ def test_too_few_texts_of_its_own_are_not_looked_at(
         return edit.offsets.value
 
     texts = [Written("zyx", f" own {n:02} xyz") for n in range(8)]
-    np.testing.assert_array_equal(value({"xx": texts[:7]}), value(None))
-    assert not np.array_equal(value({"xx": texts}), value(None))
+    np.testing.assert_array_equal(value(texts[:7]), value(()))
+    assert not np.array_equal(value(texts), value(()))
 
 
 def test_suppressing_makes_other_languages_likelier_after_the_denied_one(
@@ -205,6 +205,21 @@ def test_learning_does_not_end_before_the_budget_is_kept(
     learned = run(model, tokenizer, learnable, options=options, budget=5, init=init)
     assert learned.edit.neurons is not None
     assert len(learned.edit.neurons) == 5
+
+
+@pytest.mark.parametrize("how", PRUNED)
+def test_learning_goes_on_once_the_budget_is_kept(
+    model: LlamaForCausalLM, tokenizer: Any, how: str
+) -> None:
+    """Though what it began from, with more neurons than it may keep, was better."""
+    dense = run(model, tokenizer, LearnableNeurons(find_ffns(model))).edit
+    options = dataclasses.replace(QUICK, patience=1, neuron_rate=0.02)
+    learnable = PRUNED[how](find_ffns(model))
+    report = run(model, tokenizer, learnable, options=options, budget=3, init=dense).report
+    kept = 0.7 * report.steps
+    assert report.steps > 21
+    assert report.best_step >= kept
+    assert report.curve[0][2] < min(held for step, _, held in report.curve if step >= kept)
 
 
 def test_factors_alone_leave_a_silent_neuron_silent(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 
 from profiles.errors import CorpusError
-from profiles.learning import own_text, procedure
+from profiles.learning import own_text as module
+from profiles.learning import procedure
 from profiles.learning.options import Options
-from profiles.learning.own_text import OwnText
-from profiles.learning.prefixes import OwnTexts, Written
+from profiles.learning.own_text import own_text
+from profiles.learning.prefixes import Written
 from profiles.learning.procedure import Procedure
 from profiles.models.model import LoadedModel, load_model
 from profiles.recipe import Recipe
@@ -26,20 +28,22 @@ def loaded(tiny_folder: Path) -> LoadedModel:
     return load_model(tiny_folder, "tiny", "fp32")
 
 
-def test_a_language_has_the_same_texts_whatever_others_are_asked_for(loaded: LoadedModel) -> None:
-    alone = OwnText(loaded, LINES, 0)(["xx"], 3)
+def test_the_seed_decides_and_every_text_follows_lines_of_the_language(
+    loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ROWS", 4)
     seen: list[tuple[int, int]] = []
-    among = OwnText(loaded, LINES, 0)(["en", "xx"], 3, lambda done, of: seen.append((done, of)))
-    assert among["xx"] == alone["xx"]
-    assert among["en"] != among["xx"]
-    assert OwnText(loaded, LINES, 1)(["xx"], 3) != alone
+    found = own_text(loaded, LINES, "xx", 6, 0, lambda done, of: seen.append((done, of)))
+    assert found == own_text(loaded, LINES, "xx", 6, 0)
+    assert found != own_text(loaded, LINES, "xx", 6, 1)
+    assert 1 <= len(found) <= 6
+    for prompt, text in found:
+        assert any(prompt.startswith(line) for line in LINES["xx"])
+        assert text
     done = [share for share, _ in seen]
     assert done == sorted(done)
     assert {of for _, of in seen} == {done[-1]}
-    assert 1 <= len(alone["xx"]) <= 3
-    for prompt, text in alone["xx"]:
-        assert any(prompt.startswith(line) for line in LINES["xx"])
-        assert text
+    assert own_text(loaded, LINES, "xx", 0, 0) == []
 
 
 def test_what_went_into_another_of_the_languages_is_left_out(
@@ -52,12 +56,12 @@ def test_what_went_into_another_of_the_languages_is_left_out(
         "Am Morgen gingen sie langsam zum Hafen \ufffd",
         "Wort",
     ]
-    monkeypatch.setattr(own_text, "generate", lambda *_, **__: range(len(written)))
+    monkeypatch.setattr(module, "generate", lambda *_, **__: range(len(written)))
     tokenizer = SimpleNamespace(decode=lambda row, **_: written[row])
     model = LoadedModel(model=None, tokenizer=tokenizer, identity=loaded.identity)
     lines = dict.fromkeys(("de-AT", "en"), LINES["en"])
     # French is none of the languages: what an identifier makes of a text is no reason by itself.
-    found = OwnText(model, lines, 0)(["de-AT"], 5)["de-AT"]
+    found = own_text(model, lines, "de-AT", 5, 0)
     assert [text for _, text in found] == [
         written[0],
         written[2],
@@ -65,49 +69,27 @@ def test_what_went_into_another_of_the_languages_is_left_out(
     ]
 
 
-def test_texts_are_written_once(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[int] = []
-    generate = own_text.generate
-
-    def counted(model: LoadedModel, prompts: list[str], **options: Any) -> list[list[int]]:
-        calls.append(len(prompts))
-        # One of them breaks off at once, which makes no text.
-        return [[], *generate(model, prompts, **options)[1:]]
-
-    monkeypatch.setattr(own_text, "generate", counted)
-    monkeypatch.setattr(own_text, "_ROWS", 4)
-    write = OwnText(loaded, LINES, 0)
-    first = write(["xx"], 6)
-    assert calls == [4, 2]
-    assert len(first["xx"]) <= 4
-    assert write(["xx"], 6) == first
-    assert calls == [4, 2]
-    write(["xx"], 2)
-    assert calls == [4, 2, 2]
-
-
-@pytest.mark.parametrize(
-    ("role", "expected"), [("target", {"xx": 5}), ("suppress", {"en": 3, "yy": 3})]
-)
-def test_what_is_to_stay_is_the_models_own_text(
-    loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch, role: Any, expected: dict[str, int]
+def test_targets_learn_from_it_and_suppression_does_not(
+    loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: dict[str, int] = {}
-    given: list[OwnTexts] = []
+    asked: list[tuple[str, int]] = []
+    given: list[Sequence[Written]] = []
     learn = procedure.learn
 
-    def write(self: OwnText, languages: list[str], count: int, progress: Any) -> OwnTexts:
-        asked.update(dict.fromkeys(languages, count))
+    def write(
+        _loaded: Any, _lines: Any, language: str, count: int, _seed: int, progress: Any
+    ) -> list[Written]:
+        asked.append((language, count))
         progress(1, 1)
-        return {tag: [Written(tag, f" own text {n}") for n in range(count)] for tag in languages}
+        return [Written(language, f" own text {n}") for n in range(count)]
 
     def noted(*args: Any, **options: Any) -> Any:
         given.append(options["own"])
         return learn(*args, **options)
 
-    monkeypatch.setattr(OwnText, "__call__", write)
+    monkeypatch.setattr(procedure, "own_text", write)
     monkeypatch.setattr(procedure, "learn", noted)
-    options = Options(batch=4, every=2, negatives=16, rate=0.2, own_texts=5, others_texts=3)
+    options = Options(batch=4, every=2, negatives=16, rate=0.2, own_texts=5)
     teach = Procedure(
         loaded=loaded,
         train=LINES,
@@ -115,16 +97,14 @@ def test_what_is_to_stay_is_the_models_own_text(
         recipe=Recipe(steps=3, calibrate=False),
         options=options,
     )
-    shares: list[float] = []
-    teach("xx", role, shares.append)
-    assert asked == expected
-    assert [{tag: len(texts) for tag, texts in own.items()} for own in given] == [expected]
-    assert shares == sorted(shares)
-    assert shares[-1] == pytest.approx(1.0)
-    asked.clear()
-    replace(teach, options=replace(options, own_texts=0, others_texts=0))("xx", role)
-    assert asked == {}
-    assert given[-1] == {}
+    for role, texts in (("target", 5), ("suppress", 0)):
+        shares: list[float] = []
+        teach("xx", role, shares.append)  # type: ignore[arg-type]
+        assert len(given[-1]) == texts
+        assert shares == sorted(shares)
+        assert shares[-1] == pytest.approx(1.0)
+    assert asked == [("xx", 5)]
+    replace(teach, options=replace(options, own_texts=0))("xx", "target")
+    assert given[-1] == []
     with pytest.raises(CorpusError, match="no text in 'zz'"):
-        teach("zz", role)
-    assert asked == {}
+        teach("zz", "target")

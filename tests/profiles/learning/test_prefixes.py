@@ -77,31 +77,16 @@ def test_text_that_goes_on_needs_no_more_than_a_line() -> None:
         assert e.text.strip()
 
 
-@pytest.mark.parametrize("role", ["target", "suppress"])
-def test_text_that_goes_on_is_the_models_own_where_there_is_any(role: Role) -> None:
-    own = {
-        "de": [Written("Nachts standen alte Türen offen.", " Ein eigener Satz geht noch weiter")],
-        "ja": [Written("古い扉。", "自分で書いた長い文がまだ続いている")],
-    }
-    same = [
-        e for e in sample(corpus(), "de", role, 400, random.Random(0), own=own) if e.kind == "same"
+def test_text_that_goes_on_is_the_models_own_where_there_is_any() -> None:
+    own = [
+        Written("Nachts standen alte Türen offen.", " Ein eigener Satz geht noch weiter"),
+        Written("Die Türen.", " Und noch ein Satz, der lange nicht enden will"),
     ]
-    mine = [
-        e
-        for e in same
-        for w in (*own["de"], *own["ja"])
-        if e.prefix + e.text == w.prompt + w.text and e.prefix.startswith(w.prompt)
-    ]
-    alone = [e for e in same if e.text in (own["de"][0].text.strip(), own["ja"][0].text)]
-    if role == "target":
-        assert mine == same
-        assert len({e.prefix for e in mine}) > 3  # cut anywhere
-    else:
-        assert alone
-        assert not any(e.prefix for e in alone)
-        # No English of its own was given, and German is left.
-        assert {language_of(e.text) for e in mine + alone} == {"ja"}
-        assert {language_of(e.text) for e in same if e not in mine + alone} == {"en"}
+    examples = sample(corpus(), "de", "target", 400, random.Random(0), own=own)
+    same = [e for e in examples if e.kind == "same"]
+    assert {e.prefix + e.text for e in same} == {w.prompt + w.text for w in own}
+    assert all(e.prefix.startswith(tuple(w.prompt for w in own)) and e.text for e in same)
+    assert len({e.prefix for e in same}) > 5  # cut anywhere
 
 
 def test_suppressing_leaves_the_language_and_keeps_the_others() -> None:
