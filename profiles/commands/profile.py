@@ -81,7 +81,11 @@ def profile(
     ] = Recipe.steps,
     seconds: Annotated[
         float | None,
-        typer.Option(min=1.0, help="Learn for at most so long, for each language and role."),
+        typer.Option(
+            min=1.0,
+            help="Learn for at most so long, for each language and role; with `neurons` the offset "
+            "and each budget.",
+        ),
     ] = None,
     calibrate: Annotated[
         bool | None,

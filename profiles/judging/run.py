@@ -88,10 +88,10 @@ def _record(
     }
     record = Record(facts, place.out, place.resume, place.overwrite)
     if subject.loaded is None:
-        missed = "bits_per_byte, bits_ratio, perplexity" + ("" if compared else ", meaning")
-        embedder = "" if compared else "; meaning takes langsteer[evaluate] or --embedder"
-        reason = f"they take the model offline: give MODEL as well{embedder}"
-        record.skip(measures=missed, reason=reason)
+        missed, reason = "bits_per_byte, bits_ratio, perplexity", "give MODEL as well"
+        if options.translates and not compared:
+            missed, reason = f"{missed}, meaning", f"{reason}; meaning: an embedder, see --embedder"
+        record.skip(measures=missed, reason=f"they take the model offline: {reason}")
     for role, tags in subject.plan.items():
         if not tags:
             wanted = ", ".join(subject.wanted)

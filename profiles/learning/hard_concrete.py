@@ -44,8 +44,8 @@ class HardConcreteNeurons(LearnableNeurons):
     def parameters(self) -> list[nn.Parameter]:
         return [*super().parameters(), self.open_LI]
 
-    def rates(self, options: Options) -> list[float]:
-        return [*super().rates(options), 0.0 if self._settled else _TRAVEL / options.steps]
+    def rates(self, options: Options, share: float) -> list[float]:
+        return [*super().rates(options, share), 0.0 if self._settled else _TRAVEL * share]
 
     def active(self) -> int:
         return max(1, round(float(self.expected().detach())))

@@ -28,7 +28,6 @@ from profiles.profile import Edit
 
 EXAM = 32  # examples the held-out loss is measured on
 _POOL = 8  # batches drawn together and sorted by length, so that they pad little
-_FEWEST_OWN = 8  # texts of the model's own, else they are too few to learn from
 # Pruning lasts from the first to the second share of the budget; the rest is for settling.
 _PRUNING = (0.2, 0.7)
 # (step, of how many, training loss, held-out loss), losses in nats per token.
@@ -92,8 +91,7 @@ def learn(
         learnable: what is learned, on this model's FFNs.
         role: "target" learns text of the language after contexts in the others; "suppress"
             learns text of the others after contexts in the language, and to go on in the others.
-        own: what the unedited model writes itself in the target language, see `sample`; less than
-            eight texts are not looked at.
+        own: what the unedited model writes itself in the target language, see `sample`.
         options: see `Options`.
         init: where to begin; zero if None.
         budget: how many neurons to keep, given up bit by bit while learning; all if None.
@@ -109,9 +107,8 @@ def learn(
     check_lines(train, held, language)
     rng = random.Random(seed)
     turn = chat_turn(tokenizer)
-    enough = own if len(own) >= _FEWEST_OWN else ()
     # An eighth of it is held out, too.
-    own_held, own_train = enough[::8], [text for n, text in enumerate(enough) if n % 8]
+    own_held, own_train = own[::8], [text for n, text in enumerate(own) if n % 8]
     encode = Encoder(tokenizer, context=options.context, length=options.length)
     outside = [
         encode(e, rng, options.decode_share)
@@ -143,7 +140,7 @@ def learn(
             return pool(step // _POOL)[step % _POOL]
 
         job = _Job(learnable, loss, batch, exam, options, budget, seed)
-        return job.run(checkpoint, progress, begun=init is not None)
+        return job.run(checkpoint, progress)
 
 
 class _Job:
@@ -164,9 +161,7 @@ class _Job:
             [{"params": [p]} for p in learnable.parameters()], betas=(0.9, 0.95)
         )
 
-    def run(
-        self, checkpoint: Checkpoint | None, progress: Progress | None, *, begun: bool
-    ) -> Learned:
+    def run(self, checkpoint: Checkpoint | None, progress: Progress | None) -> Learned:
         state = (checkpoint and checkpoint.load()) or None
         state = self._fresh() if state is None else self._resumed(state)
         since = time.monotonic() - state.seconds
@@ -188,7 +183,8 @@ class _Job:
                     self._keep(state, checkpoint)
             if progress:
                 progress(state.step, self._options.steps, value, state.curve[-1][2])
-        if state.best_step == 0 and not begun:
+        edit = self._learnable.edit(state.best)
+        if _is_empty(edit):
             # No step helped, and learning did not begin from an edit either.
             raise CorpusError(
                 f"learning did not lower the held-out loss in {state.step} steps; give it more, "
@@ -200,7 +196,6 @@ class _Job:
             best_step=state.best_step,
             curve=tuple((n, float(a), float(b)) for n, a, b in state.curve),
         )
-        edit = self._learnable.edit(state.best)
         return Learned(edit=edit, report=report, sizes=self._learnable.size_L)
 
     def _idle(self, state: State) -> bool:
@@ -247,7 +242,9 @@ class _Job:
     def _step(self, step: int, spent: float) -> float:
         options = self._options
         factor = _schedule(step, spent)
-        rates = [rate * factor for rate in self._learnable.rates(options)]
+        # Where time runs out before the steps do, a step is more of the whole.
+        share = max(1 / options.steps, spent / max(1, step))
+        rates = [rate * factor for rate in self._learnable.rates(options, share)]
         for group, rate in zip(self._optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
         batch = self._batch(step)
@@ -306,6 +303,12 @@ class _Job:
 def _schedule(step: int, spent: float) -> float:
     """Rate factor: a warm-up of three steps, then linearly down to a twentieth."""
     return min(1.0, (step + 1) / 3) * max(0.05, 1.0 - spent)
+
+
+def _is_empty(edit: Edit) -> bool:
+    values = [edit.offsets.value] if edit.offsets else []
+    values += [edit.neurons.add, edit.neurons.scale] if edit.neurons else []
+    return not any(value.any() for value in values)
 
 
 def check_lines(train: Lines, held: Lines, language: str) -> None:

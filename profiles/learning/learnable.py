@@ -50,8 +50,13 @@ class Learnable(ABC):
         """The edit that `values`, parameters as they were at some step, stand for."""
 
     @abstractmethod
-    def rates(self, options: Options) -> list[float]:
-        """The step size that suits each parameter's unit."""
+    def rates(self, options: Options, share: float) -> list[float]:
+        """The step size that suits each parameter's unit.
+
+        Args:
+            options: see `Options`.
+            share: of all learning, that a step takes.
+        """
 
     def count(self) -> int:
         """How many neurons are still learned; 0 where none ever were."""

@@ -61,7 +61,7 @@ class LearnableNeurons(Learnable):
     def parameters(self) -> list[nn.Parameter]:
         return [parameter for parameter, wanted in self._learned if wanted]
 
-    def rates(self, options: Options) -> list[float]:
+    def rates(self, options: Options, share: float) -> list[float]:
         # The more neurons share a layer's output, the less each has to add; and of very many, the
         # steps of unsteady sign would come to more than the steady ones.
         per_layer = max(1.0, self.active() / len(self.ffns))

@@ -26,7 +26,7 @@ class LearnableOffsets(Learnable):
     def parameters(self) -> list[nn.Parameter]:
         return [self.units_LH]
 
-    def rates(self, options: Options) -> list[float]:
+    def rates(self, options: Options, share: float) -> list[float]:
         return [options.rate]
 
     def keep(self, count: int) -> None:

@@ -12,7 +12,7 @@ class Options:
     Attributes:
         steps: optimizer steps.
         seconds: wall-clock budget, or None; learning ends at whichever comes first, and the rate
-            falls to zero towards it.
+            falls towards it.
         batch: examples a step.
         rate: Adam's step size of offsets, in units of the root mean square of the layer's FFN
             output.
@@ -24,7 +24,7 @@ class Options:
         decode_share: share of the examples whose context is left unedited, as with requests that
             ask for phase "decode".
         own_texts: so many texts that the unedited model writes in the target language are to stay
-            as they are; 0 takes the corpus's lines for that.
+            as they are; the corpus's lines are where these are none or turn out too few.
         negatives: tokens sampled besides those of the corpus; 0 for the whole vocabulary.
         every: steps between two looks at the held-out loss.
         patience: stop after so many looks without improvement.

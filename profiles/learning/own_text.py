@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from profiles.judging.identify import identify, primary
 from profiles.learning.prefixes import Lines, Written, cut, join
-from profiles.models.generate import generate
+from profiles.models.generate import generate, prompt_ids
 from profiles.models.model import LoadedModel
 
 _LENGTH = 48  # tokens
 _ROWS = 64  # at once
 _LINES = 4  # of a prompt, at most
+_FEWEST = 8
 _PROMPT = 600  # characters: lines of a corpus may be paragraphs
 
 
@@ -35,7 +37,7 @@ def own_text(
         lines: text by language, to begin from.
         language: one of them.
         count: texts. One that breaks off at once is left out, and one that went into another of
-            the languages.
+            the languages; less than eight are too few to learn from, and none is returned.
         seed: of what is drawn; the same whatever other languages there are profiles of.
         progress: called with (tokens done, tokens).
     """
@@ -52,9 +54,19 @@ def own_text(
         rows = generate(
             loaded, part, tokens=_LENGTH, temperature=1.0, seed=seed + at, progress=show
         )
-        for prompt, row in zip(part, rows, strict=True):
-            # The last token may end within a character.
-            text = loaded.tokenizer.decode(row, skip_special_tokens=True).rstrip("\ufffd")
-            found.append(Written(prompt, text))
+        found += [
+            Written(prompt, _continuation(loaded.tokenizer, prompt, row))
+            for prompt, row in zip(part, rows, strict=True)
+        ]
     others = {primary(name) for name in lines} - {primary(language)}
-    return [w for w in found if cut(w.text, rng)[1] and identify(w.text).language not in others]
+    kept = [w for w in found if cut(w.text, rng)[1] and identify(w.text).language not in others]
+    return kept if len(kept) >= _FEWEST else []
+
+
+def _continuation(tokenizer: Any, prompt: str, row: Sequence[int]) -> str:
+    # Some decoders drop a blank at the beginning of what they are given.
+    before = prompt_ids(tokenizer, prompt)
+    whole = tokenizer.decode([*before, *row], skip_special_tokens=True)
+    text: str = whole[len(tokenizer.decode(before, skip_special_tokens=True)) :]
+    # The last token may end within a character.
+    return text.rstrip("\ufffd")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -230,7 +230,7 @@ class Procedure:
         )
         checkpoint = None
         if self.folder:
-            key = self._key(kind, language, role, own, options, init)
+            key = self._key(kind, language, role, options, init)
             checkpoint = Checkpoint(self._file(kind, language, role), key)
         return learn(
             self.loaded.model,
@@ -258,14 +258,13 @@ class Procedure:
         kind: str,
         language: str,
         role: Role,
-        own: Sequence[Written],
         options: Options,
         init: Edit | None,
     ) -> str:
         """Names a job by everything its result depends on."""
         text = hashlib.sha256()
-        read: list[Mapping[str, Iterable[Any]]] = [self.train, self.held, {language: own}]
-        for lines in read:
+        # The model's own text follows from the rest.
+        for lines in (self.train, self.held):
             text.update(json.dumps({k: list(v) for k, v in lines.items()}).encode())
         model = self.loaded.identity
         parts = [kind, language, role, asdict(options), self.recipe.seed]

@@ -152,21 +152,6 @@ def test_an_eighth_of_the_models_own_text_is_held_out(
     assert drawn["train"] == {*own} - drawn["held"]
 
 
-def test_too_few_texts_of_its_own_are_not_looked_at(
-    model: LlamaForCausalLM, tokenizer: Any
-) -> None:
-    def value(own: Any) -> np.ndarray[Any, Any]:
-        learnable = LearnableOffsets(find_ffns(model))
-        options = dataclasses.replace(QUICK, steps=3)
-        edit = run(model, tokenizer, learnable, options=options, own=own).edit
-        assert edit.offsets
-        return edit.offsets.value
-
-    texts = [Written("zyx", f" own {n:02} xyz") for n in range(8)]
-    np.testing.assert_array_equal(value(texts[:7]), value(()))
-    assert not np.array_equal(value(texts), value(()))
-
-
 def test_suppressing_makes_other_languages_likelier_after_the_denied_one(
     model: LlamaForCausalLM, tokenizer: Any, offsets: LearnableOffsets
 ) -> None:

@@ -32,6 +32,7 @@ def test_the_seed_decides_and_every_text_follows_lines_of_the_language(
     loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_ROWS", 4)
+    monkeypatch.setattr(module, "_FEWEST", 1)
     seen: list[tuple[int, int]] = []
     found = own_text(loaded, LINES, "xx", 6, 0, lambda done, of: seen.append((done, of)))
     assert found == own_text(loaded, LINES, "xx", 6, 0)
@@ -50,17 +51,29 @@ def test_what_went_into_another_of_the_languages_is_left_out(
     loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = [
-        "Das Haus steht am Ufer eines kleinen Sees.",
+        " Das Haus steht am Ufer eines kleinen Sees.",
         "The house stands on the shore of a small lake.",
         "La maison se trouve au bord d'un petit lac.",
         "Am Morgen gingen sie langsam zum Hafen \ufffd",
         "Wort",
     ]
-    monkeypatch.setattr(module, "generate", lambda *_, **__: range(len(written)))
-    tokenizer = SimpleNamespace(decode=lambda row, **_: written[row])
+
+    class Tokenizer:
+        """Whole texts as tokens; like some, it drops a blank at the beginning."""
+
+        def __call__(self, _text: str) -> SimpleNamespace:
+            return SimpleNamespace(input_ids=[len(written)])
+
+        def decode(self, ids: list[int], **_: Any) -> str:
+            return "".join([*written, "Prompt."][n] for n in ids).removeprefix(" ")
+
+    monkeypatch.setattr(module, "generate", lambda *_, **__: [[n] for n in range(len(written))])
+    tokenizer = Tokenizer()
     model = LoadedModel(model=None, tokenizer=tokenizer, identity=loaded.identity)
     lines = dict.fromkeys(("de-AT", "en"), LINES["en"])
     # French is none of the languages: what an identifier makes of a text is no reason by itself.
+    assert own_text(model, lines, "de-AT", 5, 0) == []  # too few are left
+    monkeypatch.setattr(module, "_FEWEST", 3)
     found = own_text(model, lines, "de-AT", 5, 0)
     assert [text for _, text in found] == [
         written[0],

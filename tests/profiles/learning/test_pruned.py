@@ -74,7 +74,7 @@ def test_the_penalty_alone_shuts_gates_down_to_the_budget(gated: HardConcreteNeu
     optimizer = torch.optim.Adam(gated.parameters(), betas=(0.9, 0.95))
     for step in range(round(0.2 * steps), round(0.7 * steps)):
         share = (step / steps - 0.2) / 0.5
-        rate = gated.rates(Options(steps=steps))[-1] * (1 - step / steps)
+        rate = gated.rates(Options(), 1 / steps)[-1] * (1 - step / steps)
         gated.approach(max(budget + 1, round(whole * (budget / whole) ** share)), [])
         optimizer.param_groups[0]["lr"] = rate
         optimizer.zero_grad()
@@ -92,7 +92,7 @@ def test_in_the_end_the_likeliest_stay_open_at_what_they_are(gated: HardConcrete
     before = gated.edit([p.detach().clone() for p in gated.parameters()])
     gated.keep(2)
     assert gated.penalty() is None
-    assert gated.rates(Options())[-1] == 0
+    assert gated.rates(Options(), 0.02)[-1] == 0
     gated.begin(torch.zeros(1, dtype=torch.long), 1)
     torch.testing.assert_close(gated.gate(0), gated.mask_LI[0].float())
     after = gated.edit([p.detach().clone() for p in gated.parameters()])
