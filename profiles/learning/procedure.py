@@ -13,7 +13,8 @@ from profiles.learning.calibrate import Calibrated, Calibration, calibrate
 from profiles.learning.checkpoint import Checkpoint
 from profiles.learning.decompose import decompose, express
 from profiles.learning.frontier import Frontier, choose_budget
-from profiles.learning.learn import Learned, check_lines, learn
+from profiles.learning.job import Learned
+from profiles.learning.learn import check_lines, learn
 from profiles.learning.learnable import Learnable
 from profiles.learning.neurons import LearnableNeurons
 from profiles.learning.offsets import LearnableOffsets

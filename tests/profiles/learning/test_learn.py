@@ -15,7 +15,8 @@ from transformers import LlamaForCausalLM
 from profiles.errors import CorpusError
 from profiles.learning import learn as learn_module
 from profiles.learning.checkpoint import Checkpoint
-from profiles.learning.learn import Learned, learn
+from profiles.learning.job import Learned
+from profiles.learning.learn import learn
 from profiles.learning.neurons import LearnableNeurons
 from profiles.learning.offsets import LearnableOffsets
 from profiles.learning.options import Options
