@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from profiles.errors import LangsteerError
@@ -48,11 +49,11 @@ def run(
         check_applies(subject.plan, text, options)
     if load:
         subject.load(load)
-    compared = _compared(place, options, text, subject.loaded)
+    compared, embed = _embedder(place, options, text, subject.loaded)
     record = _record(place, options, text, subject, compared)
     loaded = None if subject.remote else subject.model
     bench = Bench(loaded, read_corpus(), stage, place.down_projection)
-    meaning = Meaning(_embed(place, subject), text.lines) if compared else None
+    meaning = Meaning(embed(), text.lines) if embed else None
     result = Evaluation(
         record=record,
         writer=subject.writer,
@@ -99,19 +100,17 @@ def _record(
     return record
 
 
-def _compared(
+def _embedder(
     place: Place, options: Options, text: EvaluationText, loaded: LoadedModel | None
-) -> str | None:
-    """What translations are compared by in meaning; None where none are."""
+) -> tuple[str | None, Callable[[], Embed] | None]:
+    """What translations are compared by in meaning, and what loads it; None where none are."""
     if not options.translates or text.tag_of("en") is None:
-        return None
+        return None, None
     if place.embedder:
         # Whole, so that a resumed run cannot mean another folder by the same words.
-        return str(place.embedder.resolve())
-    return packaged_name() or ("the model's own middle layer" if loaded else None)
-
-
-def _embed(place: Place, subject: Subject) -> Embed:
-    if place.embedder:
-        return encoder(place.embedder)
-    return packaged() if packaged_name() else hidden_states(subject.model)
+        return str(place.embedder.resolve()), partial(encoder, place.embedder)
+    if name := packaged_name():
+        return name, packaged
+    if loaded:
+        return "the model's own middle layer", partial(hidden_states, loaded)
+    return None, None

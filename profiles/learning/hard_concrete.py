@@ -81,9 +81,7 @@ class HardConcreteNeurons(LearnableNeurons):
 
     @torch.no_grad()
     def keep(self, count: int) -> None:
-        if self._settled and count == self.count():
-            return
-        self.choose(self.open_LI, count)
+        self.mask_LI = self.best(self.open_LI, count)
         z_LI = _gate(self.open_LI)
         for parameter in super().parameters():
             parameter.mul_(z_LI)

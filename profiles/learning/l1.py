@@ -25,11 +25,9 @@ class L1Neurons(LearnableNeurons):
         for parameter, rate in zip(self.parameters(), rates, strict=True):
             shrunk = (parameter.abs() - _WEIGHT * rate).clamp_min(0)
             parameter.copy_(parameter.sign() * shrunk)
-        largest = self.sizes().flatten().topk(min(count, self.count()))
-        kept = torch.zeros_like(self.mask_LI).flatten()
-        kept[largest.indices[largest.values > 0]] = True
+        kept_LI = self.best(self.sizes(), count)
         for parameter in self.parameters():
-            parameter.mul_(kept.view_as(parameter))
+            parameter.mul_(kept_LI)
 
     def active(self) -> int:
         return max(1, int(((self.sizes() > 0) & self.mask_LI).sum()))

@@ -65,8 +65,8 @@ class LearnableNeurons(Learnable):
         # The more neurons share a layer's output, the less each has to add; and of very many, the
         # steps of unsteady sign would come to more than the steady ones.
         per_layer = max(1.0, self.active() / len(self.ffns))
-        share = math.sqrt(per_layer * max(1.0, per_layer / _MANY))
-        both = (options.neuron_rate / share, options.gain_rate)
+        among = math.sqrt(per_layer * max(1.0, per_layer / _MANY))
+        both = (options.neuron_rate / among, options.gain_rate)
         return [rate for rate, (_, wanted) in zip(both, self._learned, strict=True) if wanted]
 
     def watch(self, layer: int, kept_N: Tensor) -> Callable[..., None]:
@@ -89,7 +89,7 @@ class LearnableNeurons(Learnable):
 
     def keep(self, count: int) -> None:
         """Give up all but the `count` neurons whose edit moves their layer's output most."""
-        self.choose(self.sizes(), count)
+        self.mask_LI = self.best(self.sizes(), count)
 
     def sizes(self) -> Tensor:
         """float32 [layers, neurons]: how far each neuron's edit moves its layer's output."""
@@ -97,13 +97,13 @@ class LearnableNeurons(Learnable):
         size_LI = self.units_LI.detach().abs()
         return size_LI + self.gains_LI.detach().abs() * self._activity_LI / self.unit()
 
-    def choose(self, worth_LI: Tensor, count: int) -> None:
-        """Learn only the `count` neurons of most worth among those still learned."""
+    def best(self, worth_LI: Tensor, count: int) -> Tensor:
+        """bool [layers, neurons]: the `count` of most worth among those still learned."""
         worth_LI = torch.where(self.mask_LI, worth_LI, -math.inf)
-        best = worth_LI.flatten().topk(min(count, int(self.mask_LI.sum()))).indices
-        mask = torch.zeros_like(self.mask_LI).flatten()
-        mask[best] = True
-        self.mask_LI = mask.view_as(self.mask_LI)
+        chosen = worth_LI.flatten().topk(min(count, self.count())).indices
+        best = torch.zeros_like(self.mask_LI).flatten()
+        best[chosen] = True
+        return best.view_as(self.mask_LI)
 
     def gate(self, layer: int) -> Tensor:
         """Factor on each neuron's edit, float or bool [neurons]: 0 where it is not learned."""
