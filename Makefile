@@ -27,7 +27,9 @@ check: $(READY) ## Format, lint, types and import rules, as CI checks them
 	$(BIN)/lint-imports
 
 bench: $(READY) ## Measure what steering costs
-	$(BIN)/python -m steering.bench
+	$(BIN)/python -m steering.bench.kernels
+	$(BIN)/python -m steering.bench.edit
+	$(BIN)/langsteer bench demo --profiles ready --out out/bench
 
 clean: ## Remove results and caches (.venv and the converted model stay)
 	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

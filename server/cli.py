@@ -28,6 +28,9 @@ _SERVE_HELP = "\n\n".join(
     )
 )
 
+# Options that are not ours are vLLM's.
+_PASSES_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
 
 def serve(
     context: typer.Context,
@@ -74,8 +77,15 @@ def add_serve(app: typer.Typer) -> None:
     app.command(
         "serve",
         help=_SERVE_HELP,
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+        context_settings=_PASSES_ON,
     )(serve)
+
+
+def add_bench(app: typer.Typer) -> None:
+    """Add `bench` to a typer application."""
+    from server import bench
+
+    app.command("bench", help=bench.HELP, context_settings=_PASSES_ON)(bench.bench)
 
 
 def main() -> None:
@@ -83,4 +93,5 @@ def main() -> None:
     from profiles.cli import app
 
     add_serve(app)
+    add_bench(app)
     app()

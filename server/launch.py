@@ -8,13 +8,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from profiles.errors import ProfileError
 from profiles.models.demo_model import NAME as DEMO
 from profiles.models.fingerprint import fingerprint
 from profiles.models.resolve import resolve_model
-from profiles.ready.folder import profile_folder
 from server import options
-from server.scan import scan
+from server.folder import read_folder
 from server.settings import PREFIX, Settings
 from steering.capacity import plan
 
@@ -48,19 +46,8 @@ def launch(
             f"MODEL comes first, found {model}: langsteer serve MODEL --profiles DIR [options]"
         )
     folder = resolve_model(model)
-    profiles = profile_folder(profiles)
-    if not profiles.is_dir():
-        raise ProfileError(f"there is no folder {profiles}; make it with `langsteer profile`")
-    found = scan(profiles, fingerprint(folder, model))
-    if found.refused:
-        listing = "\n  ".join(refusal.reason for refusal in found.refused)
-        raise ProfileError(f"{len(found.refused)} bad files in {profiles}:\n  {listing}")
-    if not found.files:
-        raise ProfileError(
-            f"{profiles} holds no profile files; make them with "
-            f"`langsteer profile {model} --out {profiles}`"
-        )
-    capacity = plan((file.profile for file in found.files.values()), headroom=headroom)
+    profiles, files = read_folder(profiles, fingerprint(folder, model))
+    capacity = plan((file.profile for file in files), headroom=headroom)
     if model == DEMO:
         # On a CPU vLLM would ask for nearly all memory there is; the demo needs little. GiB.
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")

@@ -102,12 +102,24 @@ class EngineControl:
         self._lock = asyncio.Lock()
 
     async def handshake(self) -> None:
-        """Make sure every worker is armed.
+        """Make sure every worker is armed, and that this vLLM can tell who is alive.
 
         Raises:
             EngineError: a worker is not; the text says why.
         """
+        try:
+            self.alive()
+        except AttributeError as error:
+            raise EngineError(f"this vLLM's engine client lacks {error}") from error
         await self.facts()
+
+    def alive(self) -> frozenset[str]:
+        """Ids of the requests that the engine has not finished.
+
+        Messages to the engine keep their order: once an id is gone from here, its end has been
+        sent, and whatever is asked of the workers next comes after it.
+        """
+        return frozenset(self._client.output_processor.request_states)
 
     async def facts(self) -> EngineFacts:
         """Ask every worker.

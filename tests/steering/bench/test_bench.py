@@ -1,0 +1,125 @@
+"""Rounds, ratios and what is shown of them, with engines that only pretend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steering.bench.arms import STEERING, STOCK, arms
+from steering.bench.bench import bench
+from steering.bench.plot import draw
+from steering.bench.table import show
+from steering.bench.times import Times
+from steering.bench.workload import Ask, Workload
+from steering.engine.bench_process import EngineReport
+from steering.errors import EngineError
+from steering.request import SteeringRequest
+
+ONE = SteeringRequest(target="a" * 64)
+SMALL = Workload(name="small", prompt=(4, 4), answer=(3, 3))
+
+
+class FakeEngine:
+    """Takes `seconds` for a batch, plus a tenth for a steered one, and counts edited tokens."""
+
+    def __init__(self, seconds: float, *, steers: bool, log: list[str], forgets: bool) -> None:
+        self.seconds, self.steers, self.log, self.forgets = seconds, steers, log, forgets
+        self.edited = 0
+        self.seen: list[list[Ask]] = []
+        self.ready = self.report()
+
+    def report(self) -> EngineReport:
+        facts = {"edited_tokens": self.edited} if self.steers else None
+        return EngineReport(
+            vocabulary=500,
+            memory=1 << 30,
+            kv_blocks=10,
+            device="cpu",
+            dtype="bfloat16",
+            compiled=True,
+            facts=facts,
+        )
+
+    def run(self, asks: list[Ask]) -> Times:
+        self.seen.append(asks)
+        steered = sum(ask.extra_args is not None for ask in asks)
+        self.log.append(f"{self.seconds} {steered}")
+        if not self.forgets:
+            self.edited += steered
+        seconds = self.seconds * (1.1 if steered else 1)
+        return Times(seconds=seconds, tokens=70, first=[seconds / 2], between=[seconds / 4])
+
+
+def engines(log: list[str], *, forgets: bool = False) -> dict[str, Any]:
+    return {
+        STOCK: FakeEngine(1.0, steers=False, log=log, forgets=False),
+        STEERING: FakeEngine(2.0, steers=True, log=log, forgets=forgets),
+    }
+
+
+SIDES = arms(ONE, [ONE, None], control=False)
+
+
+def test_ratios_are_to_stock_and_the_first_round_does_not_count() -> None:
+    log: list[str] = []
+    seen: list[tuple[int, int]] = []
+    running = engines(log)
+    rows = bench(
+        running,
+        SIDES,
+        [SMALL],
+        requests=4,
+        rounds=3,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen[-1] == (16, 16)
+    assert len(log) == 16
+    by_arm = {row["arm"]: row for row in rows}
+    assert [*by_arm] == ["stock", "idle", "one", "mix"]
+    assert by_arm["stock"]["throughput"]["ratio"] == 1.0
+    assert by_arm["idle"]["throughput"]["ratio"] == 0.5
+    assert by_arm["one"]["throughput"]["median"] == pytest.approx(70 / 2.2, abs=1e-6)
+    assert by_arm["one"]["ttft"]["ratio"] == by_arm["mix"]["itl"]["ratio"] == 2.2
+    assert len(by_arm["one"]["itl"]["rounds"]) == 3
+
+
+def test_arms_come_in_another_order_each_round_with_the_same_requests() -> None:
+    log: list[str] = []
+    running = engines(log)
+    bench(running, SIDES, [SMALL], requests=4, rounds=7)
+    orders = {tuple(log[n : n + 4]) for n in range(0, len(log), 4)}
+    assert len(orders) > 2
+    stock, steering = running[STOCK].seen, running[STEERING].seen
+    for number, asks in enumerate(stock):
+        for other in steering[3 * number : 3 * number + 3]:
+            assert [ask.prompt for ask in other] == [ask.prompt for ask in asks]
+
+
+def test_an_arm_that_does_not_steer_spoils_the_measurement() -> None:
+    with pytest.raises(EngineError, match=r"one: 0 tokens were edited|mix: 0 tokens were edited"):
+        bench(engines([], forgets=True), SIDES, [SMALL], requests=4, rounds=1)
+
+
+def test_what_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = {
+        "model": "tiny",
+        "device": "cpu",
+        "dtype": "bfloat16",
+        "compiled": True,
+        "requests": 4,
+        "rounds": 3,
+        "rows": bench(engines([]), SIDES, [SMALL], requests=4, rounds=3),
+        "arms": [{"name": arm.name, "about": arm.about} for arm in SIDES],
+        "memory": {"stock": {"bytes": 1 << 30, "kv_blocks": 10}},
+        "tables": {"bytes": 3 << 20, "rows": 5, "columns": 16},
+    }
+    show(result)
+    text = capsys.readouterr().out
+    assert "tiny, 3 rounds of 4 requests, cpu, bfloat16, compiled" in " ".join(text.split())
+    assert "0.500" in text
+    assert "Memory of stock: 1024 MiB, 10 KV blocks" in text
+    assert "3.0 MiB for 5 rows and 16 edited neurons" in text
+    for file in draw(result, tmp_path / "bench"):
+        assert file.stat().st_size > 5000
