@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import JSONResponse
 
 from profiles.errors import LangsteerError
 from profiles.profile import Edit
-from server.catalog import Entry
+from server.catalog import Catalog, Entry
 from server.control import Control
 from server.errors import ApiError, EngineUnavailableError, NotFoundError
 from server.middleware import OWN_PATHS
 from server.registry import Registry
+
+_LONGEST_WAIT = 3600.0
 
 
 def attach(app: FastAPI, registry: Callable[[], Registry], control: Callable[[], Control]) -> None:
@@ -35,15 +37,7 @@ def attach(app: FastAPI, registry: Callable[[], Registry], control: Callable[[],
     @router.get("/profiles/{name}")
     async def profile(name: str) -> dict[str, Any]:
         """One profile, by name or name@version."""
-        catalog = registry().catalog
-        entry = catalog.get(name.partition("@")[0])
-        if entry is None or name not in {entry.name, entry.label}:
-            raise NotFoundError(
-                f"no profile {name[:60]!r} is loaded; available are {catalog.names()}",
-                param="name",
-                reason="unknown_profile",
-            )
-        return _describe(entry)
+        return _describe(_find(registry().catalog, name))
 
     @router.post("/profiles/reload")
     async def reload() -> dict[str, Any]:
@@ -53,6 +47,30 @@ def attach(app: FastAPI, registry: Callable[[], Registry], control: Callable[[],
         except LangsteerError as error:
             raise EngineUnavailableError(str(error), reason="engine") from error
         return {"object": "steering.reload", **asdict(report)}
+
+    @router.post("/profiles/{name}/unload")
+    async def unload(
+        name: str,
+        wait: Annotated[
+            float | None,
+            Query(
+                ge=0,
+                le=_LONGEST_WAIT,
+                description="Seconds to wait for requests in flight; without it their use of "
+                "the profile is a 409, and nothing changes.",
+            ),
+        ] = None,
+    ) -> dict[str, Any]:
+        """Take a profile out of the engine, by name or name@version; its file stays."""
+        entry = _find(registry().catalog, name)
+        try:
+            gone = await registry().unload(entry, wait=wait)
+        except ApiError:
+            raise
+        except LangsteerError as error:
+            raise EngineUnavailableError(str(error), reason="engine") from error
+        state = "unloaded" if gone else "draining"
+        return {"object": "steering.unload", "id": entry.label, "state": state}
 
     @router.get("/status")
     async def status() -> dict[str, Any]:
@@ -66,6 +84,7 @@ def attach(app: FastAPI, registry: Callable[[], Registry], control: Callable[[],
             "workers": facts.workers,
             "profiles_offered": len(registry().catalog),
             "profiles_in_engine": list(facts.profiles),
+            "profiles_draining": list(registry().draining),
             "rows": facts.rows,
             "rows_in_use": facts.rows_in_use,
             "edited_tokens": facts.edited_tokens,
@@ -75,6 +94,17 @@ def attach(app: FastAPI, registry: Callable[[], Registry], control: Callable[[],
 
     app.include_router(router)
     app.add_exception_handler(ApiError, _answer)
+
+
+def _find(catalog: Catalog, name: str) -> Entry:
+    entry = catalog.get(name.partition("@")[0])
+    if entry is None or name not in {entry.name, entry.label}:
+        raise NotFoundError(
+            f"no profile {name[:60]!r} is loaded; available are {catalog.names()}",
+            param="name",
+            reason="unknown_profile",
+        )
+    return entry
 
 
 async def _answer(request: Request, error: Exception) -> JSONResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from server import admin
 from server.catalog import Catalog
 from server.control import Control, EngineFacts
 from server.facts import FactsRefresh
+from server.leases import Leases
 from server.metrics import Metrics
 from server.middleware import SteeringMiddleware
 from server.registry import Registry
@@ -42,6 +44,7 @@ class SteeringEndpoints:
         self._metrics: Metrics | None = None
         self._registry: Registry | None = None
         self._control: Control | None = None
+        self._leases = Leases(self._alive)
 
     def attach_router(self, app: FastAPI) -> None:
         """Add middleware and endpoints; once a process, as the metrics can be made only once."""
@@ -51,6 +54,7 @@ class SteeringEndpoints:
             SteeringMiddleware,
             catalog=self._catalog,
             metrics=metrics,
+            leases=self._leases,
             refresh=FactsRefresh(self._facts, metrics, settings.metrics_timeout),
             max_strength=settings.max_strength,
             max_body=settings.max_body_mb << 20,
@@ -73,7 +77,10 @@ class SteeringEndpoints:
         model = await asyncio.to_thread(fingerprint, Path(args.model), self._settings.model)
         control = EngineControl(engine_client)
         registry = Registry(
-            partial(scan, self._settings.profiles_dir, model), control, self._count_profiles
+            partial(scan, self._settings.profiles_dir, model),
+            control,
+            self._leases,
+            self._count_profiles,
         )
         await registry.start()
         self._control, self._registry = control, registry
@@ -81,6 +88,9 @@ class SteeringEndpoints:
     def _count_profiles(self, offered: int) -> None:
         if self._metrics is not None:
             self._metrics.profiles(offered)
+
+    def _alive(self) -> Collection[str]:
+        return self._running_control().alive()
 
     def _catalog(self) -> Catalog:
         return self._running_registry().catalog

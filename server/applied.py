@@ -34,6 +34,11 @@ class AppliedSteering:
             phase=self.phase,
         )
 
+    def hashes(self) -> tuple[str, ...]:
+        """Content hashes of every profile it needs."""
+        entries = (*([self.target] if self.target else []), *self.suppress)
+        return tuple(entry.profile.content_hash for entry in entries)
+
     def header(self) -> str:
         """Value of X-Steering-Profile: `de@1a2b3c4d5e6f; suppress="zh@…"; strength=1; phase=all`.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from steering.request import SteeringRequest
@@ -44,6 +44,9 @@ class Control(Protocol):
 
     async def unload(self, content_hash: str) -> None:
         """Remove a profile that no running request uses from every worker."""
+
+    def alive(self) -> Collection[str]:
+        """Ids of the requests that the engine has not finished."""
 
     async def canary(self, requests: Sequence[SteeringRequest]) -> None:
         """Prove that each request changes logits, and that no steering changes none."""

@@ -11,6 +11,7 @@ Reason = Literal[
     "bad_value",
     "conflict",
     "engine",
+    "in_use",
     "malformed_body",
     "missing_edit",
     "reserved",
@@ -65,6 +66,13 @@ class NotFoundError(ApiError):
 
     status = 404
     type = "NotFoundError"
+
+
+class InUseError(ApiError):
+    """Requests in flight need what was to be taken away."""
+
+    status = 409
+    type = "ConflictError"
 
 
 class BodyTooLargeError(ApiError):

@@ -15,6 +15,7 @@ from server.body import Body
 from server.catalog import Catalog
 from server.errors import ApiError, BodyTooLargeError
 from server.exchange import Exchange
+from server.leases import Leases
 from server.metrics import Metrics
 from server.wish import HEADER
 
@@ -33,6 +34,7 @@ class SteeringMiddleware:
         app: what comes next.
         catalog: gives the profiles on offer now.
         metrics: where outcomes are counted.
+        leases: keeps the profiles of requests in flight loaded.
         refresh: brings the engine's figures up to date; called before /metrics is answered.
         max_strength: largest strength a client may ask for.
         max_body: bytes; a larger body is not rewritten, and if not JSON, not scanned.
@@ -44,6 +46,7 @@ class SteeringMiddleware:
         *,
         catalog: Callable[[], Catalog],
         metrics: Metrics,
+        leases: Leases,
         refresh: Callable[[], Awaitable[None]],
         max_strength: float,
         max_body: int,
@@ -51,6 +54,7 @@ class SteeringMiddleware:
         self.app = app
         self._catalog = catalog
         self._metrics = metrics
+        self._leases = leases
         self._refresh = refresh
         self._max_strength = max_strength
         self._max_body = max_body
@@ -109,6 +113,9 @@ class SteeringMiddleware:
         self, scope: Scope, receive: Receive, send: Send, applied: AppliedSteering, body: bytes
     ) -> None:
         exchange = Exchange(receive, send, applied.header())
+        hashes = applied.hashes()
+        # Nothing was awaited since the catalogue was read: what it offered is still loaded.
+        self._leases.take(hashes)
         message: Message = {"type": "http.request", "body": body, "more_body": False}
         try:
             await self.app(
@@ -118,6 +125,7 @@ class SteeringMiddleware:
             exchange.cancel()
             raise
         finally:
+            self._leases.give_back(hashes, complete=exchange.outcome == "ok")
             self._metrics.finished(applied.labels(), exchange.outcome)
 
 

@@ -12,6 +12,9 @@ from profiles.errors import LangsteerError, ProfileError
 from profiles.profile import Profile
 from server.catalog import Catalog, Entry
 from server.control import Control
+from server.errors import InUseError, NotFoundError
+from server.leases import Leases
+from server.retired import Retired
 from server.scan import ProfileFile, Refusal, Scanner
 from steering.request import SteeringRequest
 
@@ -20,40 +23,57 @@ logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
 
 @dataclass(frozen=True, kw_only=True)
 class ReloadReport:
-    """What a reload did, by profile name@version; refused files by file name."""
+    """What a reload did, by profile name@version; refused files by file name.
+
+    Attributes:
+        loaded, unchanged, removed, refused: what became of each file.
+        draining: no longer on offer, but in the engine until the last request with them ends.
+    """
 
     loaded: tuple[str, ...]
     unchanged: tuple[str, ...]
     removed: tuple[str, ...]
     refused: tuple[Refusal, ...]
+    draining: tuple[str, ...]
 
 
 class Registry:
     """Loads profiles into the engine and keeps the catalogue of those every worker confirmed.
 
     A profile appears in the catalogue only after each worker has loaded it and a real request
-    has shown its effect. A replaced or removed profile leaves the catalogue but stays in the
-    engine, since requests in flight name it by content hash.
+    has shown its effect. A replaced or removed profile leaves the catalogue at once and the
+    engine once no request in flight names it.
 
     Args:
         scanner: reads and verifies the folder; runs in a thread.
         control: the engine.
+        leases: what requests in flight need.
         changed: told how many profiles are on offer, whenever that changes.
     """
 
     def __init__(
-        self, scanner: Scanner, control: Control, changed: Callable[[int], None] = lambda n: None
+        self,
+        scanner: Scanner,
+        control: Control,
+        leases: Leases,
+        changed: Callable[[int], None] = lambda n: None,
     ) -> None:
         self._scanner = scanner
         self._control = control
         self._changed = changed
         self._catalog = Catalog()
         self._lock = asyncio.Lock()
+        self._retired = Retired(control, leases, self._lock)
 
     @property
     def catalog(self) -> Catalog:
         """The profiles on offer now; a snapshot."""
         return self._catalog
+
+    @property
+    def draining(self) -> tuple[str, ...]:
+        """Profiles that wait for the end of the requests that use them, as name@version."""
+        return self._retired.labels()
 
     async def start(self) -> None:
         """Load everything the folder holds, or fail.
@@ -86,6 +106,9 @@ class Registry:
             broken = {refusal.file.rpartition(".")[0] for refusal in refused}
             current = {entry.name: entry for entry in self._catalog}
             kept = {n: e for n, e in current.items() if n in scan.files or n in broken}
+            # What leaves gives its room to what comes, as far as nobody uses it.
+            self._publish(kept.values())
+            await self._retired.sweep()
             loaded: list[Entry] = []
             for name, file in scan.files.items():
                 if name in kept and _same(kept[name], file):
@@ -93,23 +116,58 @@ class Registry:
                 try:
                     entry = await self._load_proven(file)
                 except LangsteerError as error:
-                    refused.append(Refusal(file=f"{name}.safetensors", reason=str(error)))
+                    refused.append(Refusal(file=f"{name}.safetensors", reason=self._said(error)))
                     continue
                 kept[name] = entry
                 loaded.append(entry)
             self._publish(kept.values())
+            await self._retired.sweep()
             new = {entry.name for entry in loaded}
             report = ReloadReport(
                 loaded=tuple(entry.label for entry in loaded),
                 unchanged=tuple(e.label for n, e in sorted(kept.items()) if n not in new),
                 removed=tuple(e.label for n, e in current.items() if n not in kept),
                 refused=tuple(refused),
+                draining=self.draining,
             )
             logger.info("reloaded profiles: %s", report)
             return report
 
+    async def unload(self, entry: Entry, *, wait: float | None) -> bool:
+        """Take a profile out of the catalogue and the engine.
+
+        Args:
+            entry: of the catalogue.
+            wait: seconds to wait for requests in flight; None refuses where there are any.
+
+        Returns:
+            Whether it is out of the engine; False while requests in flight still use it. It is
+            off the catalogue then, and goes when they end.
+
+        Raises:
+            NotFoundError: it has left the catalogue meanwhile.
+            InUseError: requests in flight use it, and `wait` is None. Nothing has changed.
+        """
+        async with self._lock:
+            if self._catalog.get(entry.name) is not entry:
+                raise NotFoundError(
+                    f"{entry.label} is no longer on offer", param="name", reason="unknown_profile"
+                )
+            if wait is None and not self._retired.free(entry):
+                raise InUseError(
+                    f"requests in flight use {entry.label}; say how long to wait for them, e.g. "
+                    "?wait=30",
+                    param="name",
+                    reason="in_use",
+                )
+            self._publish(other for other in self._catalog if other is not entry)
+            await self._retired.sweep()
+        return await self._retired.gone(entry, wait or 0.0)
+
     async def _load(self, file: ProfileFile) -> Entry:
         found = await self._control.load(file.data)
+        # It may be draining: the same file again, before the last request with it has ended.
+        self._retired.keep(file.profile.content_hash)
         if found != file.profile.content_hash:
             raise ProfileError(
                 f"{file.name}: workers loaded {found[:12]}, the file is {file.profile.version}"
@@ -127,15 +185,26 @@ class Registry:
         try:
             await self._control.canary([_probe(entry.profile)])
         except LangsteerError:
-            in_use = {other.profile.content_hash for other in self._catalog}
-            if entry.profile.content_hash not in in_use:
-                await self._control.unload(entry.profile.content_hash)
+            if not self._offers(entry.profile.content_hash):
+                self._retired.add(entry)
+                await self._retired.sweep()
             raise
         return entry
 
     def _publish(self, entries: Iterable[Entry]) -> None:
-        self._catalog = Catalog(entries)
+        before, self._catalog = self._catalog, Catalog(entries)
+        for entry in before:
+            if not self._offers(entry.profile.content_hash):
+                self._retired.add(entry)
         self._changed(len(self._catalog))
+
+    def _offers(self, content_hash: str) -> bool:
+        return any(entry.profile.content_hash == content_hash for entry in self._catalog)
+
+    def _said(self, error: LangsteerError) -> str:
+        waiting = self.draining
+        hint = f"; still draining, with their room: {', '.join(waiting)}" if waiting else ""
+        return f"{error}{hint}"
 
 
 def _same(entry: Entry, file: ProfileFile) -> bool:

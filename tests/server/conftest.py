@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from profiles import store
 from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
 from server.catalog import Catalog, Entry
+from server.leases import Leases
 from server.metrics import Metrics
 from server.middleware import SteeringMiddleware
 from steering.errors import EngineError
@@ -75,6 +76,8 @@ class FakeControl:
     armed: bool = True
     no_room: bool = False
     no_effect: bool = False
+    running: frozenset[str] = frozenset()
+    busy: set[str] = field(default_factory=set)
 
     async def handshake(self) -> None:
         if not self.armed:
@@ -88,7 +91,12 @@ class FakeControl:
         return found
 
     async def unload(self, content_hash: str) -> None:
+        if content_hash in self.busy:
+            raise EngineError("in use by running requests")
         self.loaded.remove(content_hash)
+
+    def alive(self) -> frozenset[str]:
+        return self.running
 
     async def canary(self, requests: Sequence[SteeringRequest]) -> None:
         if self.no_effect:
@@ -150,11 +158,13 @@ class Stack:
     def __init__(self, catalog: Catalog) -> None:
         self.upstream = Upstream()
         self.registry = CollectorRegistry()
+        self.leases = Leases()
         self.refreshed = 0
         self.app = SteeringMiddleware(
             self.upstream,
             catalog=lambda: catalog,
             metrics=Metrics(self.registry),
+            leases=self.leases,
             refresh=self._refresh,
             max_strength=8.0,
             max_body=4096,

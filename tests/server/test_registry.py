@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from functools import partial
@@ -16,14 +17,20 @@ from profiles import store
 from profiles.errors import ProfileError
 from profiles.profile import ModelIdentity, Profile
 from server import admin
+from server.leases import Leases
 from server.registry import Registry
 from server.scan import scan
 from steering.errors import EngineError
 
 
 @pytest.fixture
-async def registry(folder: Path, control: Any, model: ModelIdentity) -> Registry:
-    registry = Registry(partial(scan, folder, model), control)
+def leases() -> Leases:
+    return Leases()
+
+
+@pytest.fixture
+async def registry(folder: Path, control: Any, model: ModelIdentity, leases: Leases) -> Registry:
+    registry = Registry(partial(scan, folder, model), control, leases)
     await registry.start()
     return registry
 
@@ -52,7 +59,7 @@ async def test_start_names_every_bad_file(
     (folder / "zh.safetensors").write_bytes(store.dumps(make_profile("it")))
     other = ModelIdentity(**{**vars(model), "weights": "x" * 64})
     (folder / "es.safetensors").write_bytes(store.dumps(make_profile("es", model=other)))
-    registry = Registry(partial(scan, folder, model), control)
+    registry = Registry(partial(scan, folder, model), control, Leases())
     with pytest.raises(ProfileError) as caught:
         await registry.start()
     lines = str(caught.value).splitlines()
@@ -87,7 +94,7 @@ async def test_start_fails_with_the_engine(
     folder: Path, control: Any, model: ModelIdentity, fault: str
 ) -> None:
     setattr(control, fault, True)
-    registry = Registry(partial(scan, folder, model), control)
+    registry = Registry(partial(scan, folder, model), control, Leases())
     with pytest.raises(EngineError):
         await registry.start()
     assert len(registry.catalog) == 0
@@ -96,7 +103,7 @@ async def test_start_fails_with_the_engine(
 async def test_start_needs_armed_workers_and_files(
     tmp_path: Path, control: Any, model: ModelIdentity
 ) -> None:
-    registry = Registry(partial(scan, tmp_path, model), control)
+    registry = Registry(partial(scan, tmp_path, model), control, Leases())
     with pytest.raises(ProfileError, match="no profile files"):
         await registry.start()
     control.armed = False
@@ -117,10 +124,86 @@ async def test_reload_adds_replaces_removes_and_keeps(
     assert report.refused == ()
     assert [entry.name for entry in registry.catalog] == ["de", "fr"]
     assert [entry.name for entry in before] == ["de", "ja"]
-    # Requests in flight name the old ones by hash: they stay in the engine.
-    assert {entry.profile.content_hash for entry in before} <= set(control.loaded)
+    # Nobody uses the old ones: their room is free again.
+    assert control.loaded == [entry.profile.content_hash for entry in registry.catalog]
+    assert report.draining == ()
     again = await registry.reload()
     assert (again.loaded, len(again.unchanged)) == ((), 2)
+
+
+async def test_what_requests_in_flight_use_leaves_the_engine_after_them(
+    registry: Registry,
+    folder: Path,
+    control: Any,
+    leases: Leases,
+    make_profile: Callable[..., Profile],
+) -> None:
+    old = registry.catalog.get("de")
+    assert old
+    leases.take([old.profile.content_hash])
+    store.save(make_profile("de", add=2.0), folder)
+    report = await registry.reload()
+    assert report.draining == registry.draining == (old.label,)
+    new = registry.catalog.get("de")
+    assert new is not old
+    assert old.profile.content_hash in control.loaded
+    leases.give_back([old.profile.content_hash], complete=True)
+    # The engine has the last word: a row may be held for a step longer.
+    control.busy.add(old.profile.content_hash)
+    await asyncio.sleep(0.3)
+    assert registry.draining == (old.label,)
+    control.busy.clear()
+    await asyncio.sleep(0.3)
+    assert registry.draining == ()
+    assert old.profile.content_hash not in control.loaded
+
+
+async def test_a_file_that_comes_back_while_it_drains_stays(
+    registry: Registry, folder: Path, control: Any, leases: Leases
+) -> None:
+    old = registry.catalog.get("de")
+    assert old
+    data = (folder / "de.safetensors").read_bytes()
+    leases.take([old.profile.content_hash])
+    (folder / "de.safetensors").unlink()
+    assert (await registry.reload()).draining == (old.label,)
+    (folder / "de.safetensors").write_bytes(data)
+    assert (await registry.reload()).draining == ()
+    leases.give_back([old.profile.content_hash], complete=True)
+    await asyncio.sleep(0.3)
+    assert old.profile.content_hash in control.loaded
+    assert registry.catalog.get("de")
+
+
+async def test_no_room_names_what_still_holds_it(
+    registry: Registry,
+    folder: Path,
+    control: Any,
+    leases: Leases,
+    make_profile: Callable[..., Profile],
+) -> None:
+    old = registry.catalog.get("de")
+    assert old
+    leases.take([old.profile.content_hash])
+    (folder / "de.safetensors").unlink()
+    store.save(make_profile("fr"), folder)
+    control.no_room = True
+    (refusal,) = (await registry.reload()).refused
+    assert f"still draining, with their room: {old.label}" in refusal.reason
+
+
+async def test_an_engine_that_fails_to_unload_ends_nothing(
+    registry: Registry, folder: Path, control: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_hash: str) -> None:
+        raise RuntimeError("dead")
+
+    old = registry.catalog.get("de")
+    assert old
+    registry._retired.add(old)
+    monkeypatch.setattr(control, "unload", broken)
+    await asyncio.sleep(0.3)
+    assert registry.draining == (old.label,)
 
 
 async def test_reload_keeps_the_good_version_of_a_bad_file(
@@ -155,7 +238,7 @@ async def test_reload_of_a_lost_folder_changes_nothing(registry: Registry, folde
     assert len(registry.catalog) == 2
 
 
-async def test_endpoints(registry: Registry, folder: Path, control: Any) -> None:
+async def test_endpoints(registry: Registry, folder: Path, control: Any, leases: Leases) -> None:
     app = FastAPI()
     admin.attach(app, lambda: registry, lambda: control)
     transport = httpx.ASGITransport(app)
@@ -178,5 +261,29 @@ async def test_endpoints(registry: Registry, folder: Path, control: Any) -> None
         report = (await client.post("/profiles/reload")).json()
         assert report["refused"][0]["file"] == "ja.safetensors"
         assert (await client.get("/status")).json()["columns_taken"] == [1, 2]
+        held = [registry.catalog.get("de").profile.content_hash]  # type: ignore[union-attr]
+        leases.take(held)
+        in_use = await client.post("/profiles/de/unload")
+        assert (in_use.status_code, in_use.json()["error"]["type"]) == (409, "ConflictError")
+        assert "?wait=30" in in_use.json()["error"]["message"]
+        assert (await client.get("/profiles/de")).status_code == 200
+        waited = await client.post("/profiles/de/unload?wait=0.1")
+        assert waited.json() == {
+            "object": "steering.unload",
+            "id": german["id"],
+            "state": "draining",
+        }
+        assert (await client.get("/profiles/de")).status_code == 404
+        assert (await client.get("/status")).json()["profiles_draining"] == [german["id"]]
+        leases.give_back(held, complete=True)
+        gone = await client.post("/profiles/ja/unload")
+        assert gone.json()["state"] == "unloaded"
+        assert (await client.post("/profiles/ja/unload")).status_code == 404
+        await asyncio.sleep(0.3)
+        assert (await client.get("/status")).json()["profiles_draining"] == []
+        assert control.loaded == []
+        # The files are still there.
+        damage(folder, "ja.safetensors")
+        assert (await client.post("/profiles/reload")).json()["loaded"] == [german["id"]]
         lose(folder)
         assert (await client.post("/profiles/reload")).status_code == 503
