@@ -50,11 +50,7 @@ def arm(vllm_config: Any, model: torch.nn.Module, device: torch.device) -> Batch
     )
 
     ffns = ffn.find_ffns(model)
-    if ffns[-1].layer >= len(capacity.columns):
-        raise EngineError(
-            f"the model has a layer {ffns[-1].layer}, the profiles are for "
-            f"{len(capacity.columns)} layers"
-        )
+    _check_layers([one.layer for one in ffns], len(capacity.columns))
     rank, world = get_tensor_model_parallel_rank(), get_tensor_model_parallel_world_size()
     shards = {ffn.shard(one, capacity.intermediate_size, rank, world) for one in ffns}
     scheduler = vllm_config.scheduler_config
@@ -77,6 +73,32 @@ def arm(vllm_config: Any, model: torch.nn.Module, device: torch.device) -> Batch
     batch = Batch(tables, tokens)
     setattr(model, _ATTRIBUTE, batch)
     return batch
+
+
+def _check_layers(found: list[int], layers: int) -> None:
+    """Every layer that this rank has must have an FFN: an edit of another would be dropped.
+
+    Raises:
+        EngineError: one has none, or the profiles are for another number of layers.
+    """
+    from vllm.distributed import get_pp_group
+    from vllm.distributed.utils import get_pp_indices
+
+    pipeline = get_pp_group()
+    mine = [*range(*get_pp_indices(layers, pipeline.rank_in_group, pipeline.world_size))]
+    if found != mine:
+        raise EngineError(
+            f"this worker has dense feed-forward layers in decoder layers {_ranges(found)}, the "
+            f"profiles need them in {_ranges(mine)}"
+        )
+
+
+def _ranges(numbers: list[int]) -> str:
+    """E.g. "0-3, 5"."""
+    starts = [n for n in numbers if n - 1 not in numbers]
+    ends = [n for n in numbers if n + 1 not in numbers]
+    pairs = zip(starts, ends, strict=True)
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in pairs) or "none"
 
 
 def _refuse_unsupported(vllm_config: Any) -> None:

@@ -15,14 +15,12 @@ from steering.errors import EngineError
 from steering.tables import LayerTables, Tables
 from steering.tokens import Tokens
 
-# (activation, down projection) attribute names of vLLM's FFN modules: gated ones (Llama,
-# Gemma, Qwen, Mistral, Phi-3, OLMo), GPT-2, GPT-NeoX, BLOOM, OPT.
-_PAIRS = (
-    ("act_fn", "down_proj"),
-    ("act", "c_proj"),
-    ("act", "dense_4h_to_h"),
-    ("gelu_impl", "dense_4h_to_h"),
-    ("activation_fn", "fc2"),
+# Where activations are defined. A feed-forward layer is told by its structure, projections up and
+# down beside an activation, because every family has its own names for the three.
+_ACTIVATIONS = (
+    "vllm.model_executor.layers.activation",
+    "transformers.activations",
+    "torch.nn.modules.activation",
 )
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)(?:\.|$)")
 
@@ -35,12 +33,14 @@ class FFN:
         layer: global index of its decoder layer.
         module: the module that holds activation and down projection.
         activation, down: their attribute names.
+        bare: `module` is the decoder layer itself.
     """
 
     layer: int
     module: nn.Module
     activation: str
     down: str
+    bare: bool = False
 
     @property
     def down_proj(self) -> Any:
@@ -48,11 +48,16 @@ class FFN:
         return getattr(self.module, self.down)
 
     @property
+    def width(self) -> int:
+        """Neurons that this tensor parallel rank has of the layer."""
+        down = _linear(self.down_proj)
+        return int(getattr(down, "input_size_per_partition", down.input_size))
+
+    @property
     def output(self) -> nn.Module:
         """The module whose output is the FFN's: itself, or `down` where the decoder layer
         has no FFN module of its own (OPT)."""
-        plain = any(hasattr(self.module, name) for name in ("self_attn", "attn", "self_attention"))
-        output: nn.Module = self.down_proj if plain else self.module
+        output: nn.Module = self.down_proj if self.bare else self.module
         return output
 
 
@@ -72,34 +77,77 @@ def find_ffns(model: nn.Module) -> list[FFN]:
                 f"{type(model).__name__} is a mixture of experts ({type(module).__name__} at "
                 f"{name}); langsteer edits dense feed-forward layers only"
             )
-        pair = next((p for p in _PAIRS if all(hasattr(module, a) for a in p)), None)
         match = _LAYER.search(name)
-        if pair is None or match is None:
+        names = _parts(module) if match else None
+        if match is None or names is None:
             continue
         layer = int(match[1])
         if layer in found:
             raise EngineError(
                 f"{type(model).__name__} has two feed-forward modules in layer {layer}"
             )
-        found[layer] = FFN(layer=layer, module=module, activation=pair[0], down=pair[1])
+        bare = match.end() == len(name)
+        found[layer] = FFN(
+            layer=layer, module=module, activation=names[0], down=names[1], bare=bare
+        )
     if not found:
         raise EngineError(
-            f"no feed-forward layer found in {type(model).__name__}; known forms "
-            f"(activation, down projection): {', '.join('/'.join(p) for p in _PAIRS)}"
+            f"no feed-forward layer found in {type(model).__name__}: none of its layers has "
+            "projections up and down beside an activation module"
         )
     return [found[layer] for layer in sorted(found)]
+
+
+def _parts(module: nn.Module) -> tuple[str, str] | None:
+    """(activation, down projection) of a module that is a feed-forward layer, by name.
+
+    Raises:
+        EngineError: it is one whose neurons are in no module's output.
+    """
+    children = dict(module.named_children())
+    activations = [n for n, child in children.items() if type(child).__module__ in _ACTIVATIONS]
+    sizes = {
+        name: (int(linear.input_size), int(linear.output_size))
+        for name, linear in ((n, _linear(child)) for n, child in children.items())
+        if hasattr(linear, "input_size") and hasattr(linear, "output_size")
+    }
+    # What goes up is as wide as what comes down, or twice that: gate and up in one.
+    downs = {
+        name: [
+            w for o, (i, w) in sizes.items() if o != name and i == narrow and w in (wide, 2 * wide)
+        ]
+        for name, (wide, narrow) in sizes.items()
+    }
+    fits = [name for name, ups in downs.items() if ups]
+    if len(activations) != 1 or not fits:
+        return None
+    # Without a gate each of the two projections fits the other; the way down comes last.
+    down = next((n for n in fits if downs[n] == [2 * sizes[n][0]]), fits[-1])
+    if len(downs[down]) > 1:
+        raise EngineError(
+            f"{type(module).__name__} has gate and up projections of its own, and no module gives "
+            "their product; langsteer edits what an activation module gives"
+        )
+    return activations[0], down
+
+
+def _linear(module: Any) -> Any:
+    """The projection itself, where LoRA wraps it."""
+    return getattr(module, "base_layer", module)
 
 
 def shard(ffn: FFN, intermediate_size: int, rank: int, world: int) -> tuple[int, int]:
     """[start, stop) of the layer's neurons on this tensor parallel rank.
 
     Raises:
-        EngineError: the layer has not the expected number of neurons.
+        EngineError: the layer has not the expected number of neurons, or sums ranks later.
     """
-    down = ffn.down_proj
-    # LoRA wraps the projection; the sizes are the base layer's.
-    down = getattr(down, "base_layer", down)
-    size = int(down.input_size_per_partition)
+    if world > 1 and not getattr(_linear(ffn.down_proj), "reduce_results", True):
+        raise EngineError(
+            f"layer {ffn.layer} leaves the sum over tensor parallel ranks to a later module, so "
+            "an offset would be added once a rank; start with --tensor-parallel-size 1"
+        )
+    size = ffn.width
     if size * world != intermediate_size:
         raise EngineError(
             f"layer {ffn.layer} has {size} neurons on each of {world} ranks, the profiles are "
@@ -131,14 +179,17 @@ class SteeredActivation(nn.Module):
         self.register_buffer("strength", tokens.strength, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        y_TI: Tensor = self.activation(x)
+        y: Tensor = self.activation(x)
         # A compiled or captured graph must hold the edit whatever this step's batch is.
         if not torch.compiler.is_compiling() and not self._tokens.active:
-            return y_TI
+            return y
+        # Models that run through transformers have a batch of one in front.
+        y_TI = y.flatten(0, -2)
         count = y_TI.shape[0]
-        return edit_neurons(
+        edited = edit_neurons(
             y_TI, self.columns, self.add, self.scale, self.row[:count], self.strength[:count]
         )
+        return edited.view(y.shape)
 
 
 class OutputOffset(nn.Module):
@@ -163,9 +214,11 @@ class OutputOffset(nn.Module):
         if not torch.compiler.is_compiling() and not self._tokens.active:
             return output
         # Linear layers of vLLM return (output, bias).
-        h_TH = output[0] if isinstance(output, tuple) else output
+        h = output[0] if isinstance(output, tuple) else output
+        h_TH = h.flatten(0, -2)
         count = h_TH.shape[0]
         edited = edit_output(h_TH, self.offset, self.row[:count], self.strength[:count])
+        edited = edited.view(h.shape)
         return (edited, *output[1:]) if isinstance(output, tuple) else edited
 
 

@@ -58,8 +58,8 @@ class _Recorder:
         self._rank: int = get_tensor_model_parallel_rank()
         self._device: torch.device = runner.device
         self._ffns = find_ffns(runner.get_model())
-        down = self._ffns[0].down_proj
-        self._units, self._hidden = int(down.input_size_per_partition), int(down.output_size)
+        self._units = self._ffns[0].width
+        self._hidden = int(self._ffns[0].down_proj.output_size)
         self._real: list[list[bool]] = []
         self._counted: list[int] = []
         self._tally: Tally | None = None
@@ -159,6 +159,7 @@ class _Recorder:
         if self._tally is None or self._weights is None:
             return
         h_TH = output[0] if isinstance(output, tuple) else output
+        h_TH = h_TH.flatten(0, -2)
         self._tally.output(layer, self._weights @ h_TH[: self._weights.shape[1]].float())
 
 
@@ -183,7 +184,8 @@ class _Recorded(nn.Module):
         gate = y
         if x.shape[-1] == 2 * width:  # gate and up, side by side
             gate = x[..., width:] if self._gate_last else x[..., :width]
-        self._see(self._layer, y, gate)
+        # Models that run through transformers have a batch of one in front.
+        self._see(self._layer, y.flatten(0, -2), gate.flatten(0, -2))
         return y
 
 

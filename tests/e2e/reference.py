@@ -15,11 +15,24 @@ from profiles.profile import Edit
 
 
 class Reference:
-    """A transformers model whose FFNs are edited as the profile file's arrays say."""
+    """A transformers model whose FFNs are edited as the profile file's arrays say.
 
-    def __init__(self, path: str, dtype: torch.dtype = torch.float32) -> None:
+    Args:
+        path: its folder.
+        layers: where its decoder layers are; down: the down projection in one of them.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        dtype: torch.dtype = torch.float32,
+        *,
+        layers: str = "model.layers",
+        down: str = "mlp.down_proj",
+    ) -> None:
         from transformers import AutoModelForCausalLM
 
+        self.layers, self.down = layers, down
         self.model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype).eval()
 
     def greedy(
@@ -37,7 +50,9 @@ class Reference:
         """
         tokens = list(prompt)
         logprobs: list[float] = []
-        with torch.inference_mode(), Hooked(self.model, edit, strength, first):
+        blocks = self.model.get_submodule(self.layers)
+        downs = [block.get_submodule(self.down) for block in blocks]
+        with torch.inference_mode(), Hooked(downs, edit, strength, first):
             for _ in range(count):
                 logits = self.model(torch.tensor([tokens]), use_cache=False).logits[0, -1].float()
                 token = int(logits.argmax())
@@ -47,15 +62,15 @@ class Reference:
 
 
 class Hooked:
-    def __init__(self, model: Any, edit: Edit | None, strength: float, first: int) -> None:
-        self.layers = model.model.layers
+    def __init__(self, downs: list[Any], edit: Edit | None, strength: float, first: int) -> None:
+        self.downs = downs
         self.edit, self.strength, self.first = edit, strength, first
         self.handles: list[Any] = []
 
     def __enter__(self) -> None:
-        for index, layer in enumerate(self.layers if self.edit else ()):
-            self.handles.append(layer.mlp.down_proj.register_forward_pre_hook(self._neurons(index)))
-            self.handles.append(layer.mlp.register_forward_hook(self._offset(index)))
+        for index, down in enumerate(self.downs if self.edit else ()):
+            self.handles.append(down.register_forward_pre_hook(self._neurons(index)))
+            self.handles.append(down.register_forward_hook(self._offset(index)))
 
     def __exit__(self, *_: object) -> None:
         for handle in self.handles:
@@ -63,7 +78,9 @@ class Hooked:
 
     def _neurons(self, layer: int) -> Any:
         neurons = self.edit.neurons if self.edit else None
-        wide = self.layers[layer].mlp.down_proj.in_features
+        hidden, other = self.downs[layer].weight.shape
+        # GPT-2's projections are stored the other way round.
+        wide = hidden if type(self.downs[layer]).__name__ == "Conv1D" else other
         a, b = torch.zeros(wide), torch.zeros(wide)
         if neurons is not None:
             for at, neuron, add, scale in zip(
@@ -75,8 +92,8 @@ class Hooked:
         def hook(_module: Any, args: Any) -> Any:
             (y,) = args
             out = y.clone()
-            y = y[:, self.first :].float()
-            out[:, self.first :] = (y + self.strength * (a + b * y)).to(out.dtype)
+            y = y[..., self.first :, :].float()
+            out[..., self.first :, :] = (y + self.strength * (a + b * y)).to(out.dtype)
             return (out,)
 
         return hook
@@ -89,7 +106,8 @@ class Hooked:
 
         def hook(_module: Any, _args: Any, h: Any) -> Any:
             out = h.clone()
-            out[:, self.first :] = (h[:, self.first :].float() + self.strength * value).to(h.dtype)
+            h = h[..., self.first :, :].float()
+            out[..., self.first :, :] = (h + self.strength * value).to(out.dtype)
             return out
 
         return hook

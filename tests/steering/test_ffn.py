@@ -16,16 +16,25 @@ class Row(nn.Linear):
 
     def __init__(self, wide: int, narrow: int) -> None:
         super().__init__(wide, narrow, bias=False)
-        self.input_size_per_partition = wide
+        self.input_size = self.input_size_per_partition = wide
+        self.output_size = narrow
 
     def forward(self, x):
         return super().forward(x), None
 
 
+class Column(nn.Linear):
+    """A column-parallel projection."""
+
+    def __init__(self, narrow: int, wide: int) -> None:
+        super().__init__(narrow, wide, bias=False)
+        self.input_size, self.output_size = narrow, wide
+
+
 class MLP(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.up = nn.Linear(4, 32, bias=False)
+        self.up = Column(4, 32)
         self.act_fn = nn.GELU()
         self.down_proj = Row(32, 4)
 
@@ -46,7 +55,7 @@ class OPT(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.self_attn = nn.Identity()
-        self.fc1 = nn.Linear(4, 32)
+        self.fc1 = Column(4, 32)
         self.activation_fn = nn.ReLU()
         self.fc2 = Row(32, 4)
 
@@ -89,6 +98,55 @@ def test_both_edits_reach_the_output(layer: type[nn.Module]) -> None:
     down = block.mlp.down_proj if layer is Gated else block.fc2
     expected = down.weight.sum(1) + 10.0  # every neuron set to 1, then the offset
     torch.testing.assert_close(after[1:], expected.expand(2, 4))
+
+
+def test_a_batch_of_one_in_front_changes_nothing() -> None:
+    """Models that vLLM runs through transformers have it."""
+    torch.manual_seed(0)
+    model = Model(Gated)
+    tables, tokens = armed(model, columns=32, offsets=True)
+    tables.layers[1].add[1] = torch.randn(32)
+    tables.layers[1].offset[1] = torch.randn(4)
+    tokens.row[:3] = torch.tensor([0, 1, 1])
+    tokens.strength[:3] = torch.tensor([0.0, 1.0, 0.5])
+    x = torch.randn(3, 4)
+    flat = model.layers[1].mlp(x)
+    assert torch.equal(model.layers[1].mlp(x.unsqueeze(0)), flat.unsqueeze(0))
+
+
+@pytest.mark.parametrize("last", ["gate_up", "down"])
+def test_a_merged_gate_and_up_may_come_before_or_after(last: str) -> None:
+    class Merged(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act = nn.SiLU()
+            made = {"gate_up": Column(4, 64), "down": Row(32, 4)}
+            for name in sorted(made, key=lambda name: name == last):
+                setattr(self, name, made[name])
+
+    class Layer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mlp = Merged()
+
+    (one, _) = ffn.find_ffns(Model(Layer))
+    assert (one.activation, one.down, one.width) == ("act", "down", 32)
+
+
+def test_a_gate_that_no_module_multiplies_is_refused() -> None:
+    class Apart(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gate, self.up, self.down = Column(4, 32), Column(4, 32), Row(32, 4)
+            self.act = nn.SiLU()
+
+    class Layer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mlp = Apart()
+
+    with pytest.raises(EngineError, match="gate and up projections of its own"):
+        ffn.find_ffns(Model(Layer))
 
 
 def test_an_unsteered_eager_step_skips_the_edit() -> None:
@@ -135,3 +193,7 @@ def test_the_shard_is_checked_against_the_profiles_width() -> None:
     assert ffn.shard(one, 64, rank=1, world=2) == (32, 64)
     with pytest.raises(EngineError, match="32 neurons on each of 1 ranks"):
         ffn.shard(one, 64, rank=0, world=1)
+    one.down_proj.reduce_results = False
+    assert ffn.shard(one, 32, rank=0, world=1) == (0, 32)
+    with pytest.raises(EngineError, match="once a rank"):
+        ffn.shard(one, 64, rank=1, world=2)

@@ -24,13 +24,23 @@ class SiluAndMul(nn.Module):
         return nn.functional.silu(gate) * up
 
 
+SiluAndMul.__module__ = "vllm.model_executor.layers.activation"  # where vLLM's is
+
+
+class GateUp(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(HIDDEN, 2 * NEURONS, bias=False)
+        self.input_size, self.output_size = HIDDEN, 2 * NEURONS
+
+
 class Down(nn.Module):
     """The slice of a down projection that one rank has; vLLM's return (output, bias)."""
 
     def __init__(self, neurons: int) -> None:
         super().__init__()
         self.linear = nn.Linear(neurons, HIDDEN, bias=False)
-        self.input_size_per_partition, self.output_size = neurons, HIDDEN
+        self.input_size = self.input_size_per_partition = neurons
+        self.output_size = HIDDEN
 
     def forward(self, y: Tensor) -> tuple[Tensor, None]:
         return self.linear(y), None
@@ -39,7 +49,7 @@ class Down(nn.Module):
 class MLP(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.gate_up_proj = nn.Linear(HIDDEN, 2 * NEURONS, bias=False)
+        self.gate_up_proj = GateUp()
         self.act_fn = SiluAndMul()
         self.down_proj = Down(NEURONS)
 

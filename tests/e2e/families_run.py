@@ -1,0 +1,91 @@
+"""One tiny model after another in one process: `python families_run.py SPEC OUT`.
+
+SPEC is JSON {"engine": {LLM arguments}, "models": {name: {"folder": …, "profiles": [files]}},
+"prompt": [ids], "tokens": n, "strength": x}. OUT gets, by name, the answers to one batch,
+unsteered and towards each profile: {"answers": [{"tokens", "logprobs"}]}; or {"error": why vLLM or
+langsteer refused}.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    spec = json.loads(Path(sys.argv[1]).read_text())
+    os.environ.update(
+        VLLM_ENABLE_V1_MULTIPROCESSING="0",
+        VLLM_PLUGINS="langsteer",
+        VLLM_CPU_KVCACHE_SPACE="1",
+        VLLM_LOGGING_LEVEL="ERROR",
+        VLLM_USE_V2_MODEL_RUNNER="0",
+    )
+    from vllm.distributed import cleanup_dist_env_and_memory
+
+    out: dict[str, Any] = {}
+    for name, model in spec["models"].items():
+        try:
+            out[name] = {"answers": answers(spec, model)}
+        except Exception as error:  # noqa: BLE001
+            traceback.print_exc()
+            out[name] = {"error": f"{type(error).__name__}: {error}"}
+        gc.collect()
+        cleanup_dist_env_and_memory()
+        Path(sys.argv[2]).write_text(json.dumps(out))
+
+
+def answers(spec: dict[str, Any], model: dict[str, Any]) -> list[dict[str, Any]]:
+    from vllm import LLM, SamplingParams
+
+    from profiles import store
+    from steering.capacity import plan
+    from steering.request import SteeringRequest
+
+    profiles = [store.read(Path(path)) for path in model["profiles"]]
+    llm = LLM(
+        model=model["folder"],
+        **spec["engine"],
+        additional_config={"langsteer": plan(profiles, headroom=0)},
+        worker_extension_cls="steering.engine.control.WorkerExtension",
+    )
+    for path in model["profiles"]:
+        (said,) = llm.collective_rpc("langsteer_load", args=(Path(path).read_bytes(),))
+        assert "hash" in said, said
+    asked = [
+        None,
+        *(SteeringRequest(target=p.content_hash, strength=spec["strength"]) for p in profiles),
+    ]
+    params = [
+        SamplingParams(
+            temperature=0.0,
+            max_tokens=spec["tokens"],
+            ignore_eos=True,
+            logprobs=3,
+            detokenize=False,
+            extra_args=request.to_extra_args() if request else None,
+        )
+        for request in asked
+    ]
+    outputs = llm.generate(
+        [{"prompt_token_ids": spec["prompt"]}] * len(asked), params, use_tqdm=False
+    )
+    return [
+        {
+            "tokens": list(output.outputs[0].token_ids),
+            "logprobs": [
+                {str(token): entry.logprob for token, entry in step.items()}
+                for step in output.outputs[0].logprobs
+            ],
+        }
+        for output in outputs
+    ]
+
+
+if __name__ == "__main__":
+    main()
