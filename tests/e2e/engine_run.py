@@ -9,7 +9,7 @@ SPEC is JSON: {"engine": {LLM arguments}, "profiles": [files] or null for stock 
 "fresh_cache": bool}]}. With "after", the prompt is batch i's only prompt, its answer, and then
 "prompt": the next turn of a conversation. OUT gets {"batches": [[{"prompt", "tokens",
 "logprobs", "cached"}]], "facts": {...}, "runner": its module, "async": whether steps overlap,
-"preemptions": how many}.
+"preemptions": how many, "steps": how many, "workers": how many}.
 """
 
 from __future__ import annotations
@@ -49,6 +49,14 @@ def main() -> None:
         preempt(self, request, *args, **kwargs)
 
     Scheduler._preempt_request = _preempt_request
+    steps: list[None] = []
+    schedule = Scheduler.schedule
+
+    def _schedule(self: Any, *args: Any, **kwargs: Any) -> Any:
+        steps.append(None)
+        return schedule(self, *args, **kwargs)
+
+    Scheduler.schedule = _schedule
     options = dict(spec["engine"])
     profiles = []
     if steered:
@@ -60,20 +68,28 @@ def main() -> None:
         options["worker_extension_cls"] = "steering.engine.control.WorkerExtension"
     llm = LLM(**options)
     for path in spec["profiles"] or []:
-        (answer,) = llm.collective_rpc("langsteer_load", args=(Path(path).read_bytes(),))
-        assert "hash" in answer, answer
+        answers = llm.collective_rpc("langsteer_load", args=(Path(path).read_bytes(),))
+        assert len({answer.get("hash") for answer in answers} - {None}) == 1, answers
     out: dict[str, Any] = {"batches": []}
     for batch in spec["batches"]:
         out["batches"].append(run(llm, batch, out["batches"]))
-    (out["runner"],) = llm.collective_rpc(lambda worker: type(worker.model_runner).__module__)
+    out["runner"] = llm.collective_rpc(_runner)[0]
+    out["steps"] = len(steps)
     out["async"] = llm.llm_engine.vllm_config.scheduler_config.async_scheduling
     out["preemptions"] = len(preempted)
     out["plugin_loaded"] = any(name.startswith("steering") for name in sys.modules)
     if steered:
         # An empty step carries the last requests' end to the worker.
         llm.llm_engine.step()
-        (out["facts"],) = llm.collective_rpc("langsteer_facts")
+        facts = llm.collective_rpc("langsteer_facts")
+        out["facts"], out["workers"] = facts[0], len(facts)
+        # Ranks never talk about rows: that they agree is what makes it work.
+        assert all(each == facts[0] for each in facts), facts
     Path(sys.argv[2]).write_text(json.dumps(out))
+
+
+def _runner(worker: Any) -> str:
+    return type(worker.model_runner).__module__
 
 
 def run(

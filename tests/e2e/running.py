@@ -31,6 +31,7 @@ class Running:
     url: str
     folder: Path
     log: Path
+    process: subprocess.Popen[bytes]
 
     def client(self) -> openai.OpenAI:
         return openai.OpenAI(base_url=f"{self.url}/v1", api_key="none", max_retries=0)

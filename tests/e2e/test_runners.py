@@ -1,4 +1,6 @@
-"""vLLM's V2 model runner against V1: the same requests, the same answers.
+"""Other ways to run the same requests, against V1: the same answers.
+
+The V2 model runner, tensor parallel ranks, speculative decoding.
 
 V2's own kernels run on the CPU in Triton's interpreter (interpreted.py), which is slow: the
 model is tiny, with random weights, and every kind of batch goes through one engine of each kind.
@@ -30,6 +32,18 @@ TOLERANCE = 1e-5
 FEW = 6
 VOCABULARY = 512
 LONG = 100  # three prefill chunks, three full cache blocks
+# V1 with more options, by name.
+OTHERS: dict[str, dict[str, Any]] = {
+    "two tensor ranks": {"tensor_parallel_size": 2},
+    "drafts": {
+        "speculative_config": {
+            "method": "ngram",
+            "num_speculative_tokens": 3,
+            "prompt_lookup_max": 3,
+            "prompt_lookup_min": 1,
+        }
+    },
+}
 
 
 @pytest.fixture(scope="module")
@@ -132,12 +146,13 @@ def answers(
 
     def run(name: str) -> dict[str, Any]:
         stock = name == "stock v2"
+        more = OTHERS.get(name, {})
         out: dict[str, Any] = start_engine(
             unsteered if stock else asked,
             model=tiny,
             profiles=folder,
             stock=stock,
-            runner=name.removeprefix("stock "),
+            runner="v1" if name in OTHERS else name.removeprefix("stock "),
             threads=1,
             max_model_len=256,
             max_num_seqs=4,
@@ -145,11 +160,12 @@ def answers(
             # Four requests of 100 tokens need 16 blocks; one block is never given away.
             num_gpu_blocks_override=12,
             skip_tokenizer_init=True,
+            **more,
         )
         return out
 
-    names = ("v1", "v2", "v2-async", "stock v2")
-    with ThreadPoolExecutor(len(names)) as pool:
+    names = ("v1", "v2", "v2-async", "stock v2", *OTHERS)
+    with ThreadPoolExecutor(3) as pool:  # each takes more than a GiB
         return dict(zip(names, pool.map(run, names), strict=True))
 
 
@@ -185,6 +201,25 @@ def test_v2_answers_as_v1(
                 assert x == pytest.approx(y, abs=TOLERANCE), (which, at)
         if len(asks["requests"]) == 1:
             assert ours[0]["cached"] == theirs[0]["cached"]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_they_answer_as_v1_alone(
+    answers: dict[str, dict[str, Any]], asked: list[dict[str, Any]], name: str
+) -> None:
+    for which in range(len(asked)):
+        ours, theirs = (answers[each]["batches"][which] for each in (name, "v1"))
+        for at, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+            assert a["tokens"] == b["tokens"], (which, at)
+            for x, y in zip(a["logprobs"], b["logprobs"], strict=True):
+                assert x == pytest.approx(y, abs=1e-4), (which, at)
+    assert answers[name]["facts"]["rows_in_use"] == 0
+    assert answers[name]["workers"] == (1 if name == "drafts" else 2)
+
+
+def test_drafts_save_steps(answers: dict[str, dict[str, Any]]) -> None:
+    """Or nothing was accepted, and the comparison shows little."""
+    assert answers["drafts"]["steps"] < answers["v1"]["steps"]
 
 
 @pytest.mark.parametrize("runner", ["v2", "v2-async"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +42,9 @@ def server(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     for file in profile_folder.glob("*.safetensors"):
         shutil.copy(file, folder)
     port = free_port()
-    running = Running(f"http://127.0.0.1:{port}", folder, folder.parent / f"{folder.name}.log")
-    process = start(command(folder, port), running.log)
+    log = folder.parent / f"{folder.name}.log"
+    process = start(command(folder, port), log)
+    running = Running(f"http://127.0.0.1:{port}", folder, log, process)
     try:
         ready(running.url, process, running.log)
         yield running
@@ -131,6 +134,46 @@ def test_target_and_suppress_in_one_request(client: openai.OpenAI) -> None:
     only = complete(client, {"target": "de", "strength": 0.5})
     assert both.parse().choices[0].text != only.parse().choices[0].text
     assert "zh@" in both.headers["x-steering-profile"]
+
+
+def test_every_one_of_several_answers_is_steered(client: openai.OpenAI) -> None:
+    one = complete(client, {"target": "de"}).parse().choices[0].text
+    # As good as greedy, which vLLM has only one answer for.
+    several = complete(client, {"target": "de"}, n=3, temperature=1e-3).parse().choices
+    assert [choice.text for choice in several] == [one] * 3
+    both = complete(client, {"target": "de"}, prompt=[PROMPT, f"{PROMPT} the"]).parse().choices
+    assert both[0].text == one
+    plain = complete(client, prompt=f"{PROMPT} the").parse().choices[0].text
+    assert both[1].text != plain
+
+
+def test_prompt_logprobs_show_where_steering_begins(client: openai.OpenAI) -> None:
+    def of_prompt(steering: dict[str, Any] | None) -> list[float]:
+        extra = {"prompt_logprobs": 0} | ({"steering": steering} if steering else {})
+        answer = client.completions.create(
+            model="demo", prompt=PROMPT, max_tokens=1, temperature=0, extra_body=extra
+        )
+        steps: Any = answer.choices[0].model_extra["prompt_logprobs"]  # type: ignore[index]
+        return [next(iter(step.values()))["logprob"] for step in steps[1:]]
+
+    plain = of_prompt(None)
+    assert of_prompt({"target": "de", "phase": "decode"}) == pytest.approx(plain, abs=1e-4)
+    steered = of_prompt({"target": "de"})
+    assert max(abs(a - b) for a, b in zip(plain, steered, strict=True)) > 0.1
+
+
+def test_structured_output_and_stop_strings_hold_under_steering(client: openai.OpenAI) -> None:
+    choices = ["shut", "open", "offen", "geschlossen"]
+    picked = complete(
+        client,
+        extra_body={"steering": {"target": "de"}, "structured_outputs": {"choice": choices}},
+        logprobs=None,
+    ).parse()
+    assert picked.choices[0].text in choices
+    whole = complete(client, {"target": "de"}, max_tokens=24).parse().choices[0]
+    stop = whole.text[len(whole.text) // 2 :][:3]
+    cut = complete(client, {"target": "de"}, max_tokens=24, stop=[stop]).parse().choices[0]
+    assert (cut.finish_reason, cut.text) == ("stop", whole.text[: whole.text.index(stop)])
 
 
 @pytest.mark.parametrize(
@@ -250,6 +293,73 @@ def test_64_concurrent_requests_each_equal_themselves_alone(server: Running) -> 
         time.sleep(0.5)
     assert server.metric("langsteer_rows_in_use") == 0
     assert server.metric("langsteer_requests_total", outcome="cancelled") > 0
+
+
+def test_a_profile_is_replaced_and_unloaded_under_a_request(
+    server: Running, client: openai.OpenAI, identity: ModelIdentity
+) -> None:
+    """A long stream finishes on the version it began with; others see the new one at once."""
+    steering = {"target": "de", "strength": 0.5}
+    options: Any = {"model": "demo", "prompt": PROMPT, "max_tokens": 300, "temperature": 0}
+    options["extra_body"] = {"steering": steering, "ignore_eos": True}
+    alone = client.completions.create(**options).choices[0].text
+    file = server.folder / "de.safetensors"
+    old, old_data = complete(client, steering), file.read_bytes()
+    steering_url = f"{server.url}/v1/steering"
+    stream = client.completions.create(stream=True, **options)
+    parts = [next(iter(stream)).choices[0].text]
+    try:
+        in_use = httpx.post(f"{steering_url}/profiles/de/unload")
+        assert in_use.status_code == 409
+        store.save(synthetic(identity, "de", 77, kinds="no"), server.folder)
+        begun = time.monotonic()
+        report = httpx.post(f"{steering_url}/profiles/reload", timeout=60).json()
+        took = time.monotonic() - begun
+        (label,) = report["loaded"]
+        assert report["refused"] == []
+        assert len(report["draining"]) == 1
+        assert took < 10
+        new = complete(client, steering)
+        assert label in new.headers["x-steering-profile"]
+        assert new.parse().choices[0].text != old.parse().choices[0].text
+        status = httpx.get(f"{steering_url}/status").json()
+        assert status["profiles_draining"] == report["draining"]
+        parts += [chunk.choices[0].text for chunk in stream if chunk.choices]
+        assert "".join(parts) == alone
+        deadline = time.monotonic() + 20
+        while httpx.get(f"{steering_url}/status").json()["profiles_draining"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert len(httpx.get(f"{steering_url}/status").json()["profiles_in_engine"]) == 3
+        gone = httpx.post(f"{steering_url}/profiles/de/unload?wait=10", timeout=30).json()
+        assert gone["state"] == "unloaded"
+        with pytest.raises(openai.BadRequestError):
+            complete(client, steering)
+    finally:
+        file.write_bytes(old_data)
+        httpx.post(f"{steering_url}/profiles/reload", timeout=60)
+    assert complete(client, steering).parse().choices[0].text == old.parse().choices[0].text
+
+
+def test_an_engine_killed_while_it_loads_ends_the_server_and_leaves_the_files(
+    server: Running, identity: ModelIdentity
+) -> None:
+    """The last of the tests that use this server."""
+    import psutil
+
+    store.save(synthetic(identity, "ko", 5, kinds="no"), server.folder)
+    before = {file.name: file.read_bytes() for file in server.folder.iterdir()}
+    engines = psutil.Process(server.process.pid).children(recursive=True)
+    assert engines
+    with ThreadPoolExecutor(1) as pool:
+        reload = pool.submit(httpx.post, f"{server.url}/v1/steering/profiles/reload", timeout=60)
+        time.sleep(0.05)
+        for engine in engines:
+            engine.kill()
+        with contextlib.suppress(httpx.TransportError):
+            reload.result()
+    assert server.process.wait(60) is not None
+    assert {file.name: file.read_bytes() for file in server.folder.iterdir()} == before
 
 
 def test_bad_profiles_stop_the_start_before_the_engine(

@@ -1,0 +1,88 @@
+"""Nothing of one request reaches another: random traffic on a real engine, see leak_run.py.
+
+The long run is `LANGSTEER_HISTORIES=200 pytest tests/e2e/test_leaks.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from profiles.models.fingerprint import fingerprint
+from tests.e2e.conftest import HERE, save_all, synthetic
+from tests.tiny_model import save_model
+
+pytestmark = pytest.mark.e2e
+
+HISTORIES = int(os.environ.get("LANGSTEER_HISTORIES", "12"))
+
+
+def test_every_request_is_answered_as_if_it_were_alone(tmp_path: Path) -> None:
+    model = save_model(
+        tmp_path / "model",
+        hidden_size=64,
+        intermediate_size=160,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=32,
+        max_position_embeddings=512,
+        # So large that no two tokens are nearly tied.
+        initializer_range=0.15,
+        tie_word_embeddings=False,
+    )
+    identity = fingerprint(model)
+    kinds = {"de": "n", "ja": "o", "zh": "no", "fr": "no"}
+    made = {
+        language: synthetic(identity, language, seed, kinds=kind)
+        for seed, (language, kind) in enumerate(kinds.items())
+    }
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    save_all(made, folder)
+    spec = {
+        "engine": {
+            "model": str(model),
+            "dtype": "float32",
+            "max_model_len": 192,
+            "max_num_seqs": 5,
+            "max_num_batched_tokens": 48,
+            "block_size": 32,
+            "enforce_eager": True,
+            # Five requests of up to 160 tokens would need 25.
+            "num_gpu_blocks_override": 10,
+            "skip_tokenizer_init": True,
+        },
+        "profiles": sorted(str(path) for path in folder.glob("*.safetensors")),
+        "examples": HISTORIES,
+        "seed": 0,
+        "runner": "v1",
+        "vocabulary": 259,
+    }
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    out, log = tmp_path / "out.json", tmp_path / "log"
+    with log.open("w") as stream:
+        done = subprocess.run(
+            [sys.executable, str(HERE / "leak_run.py"), str(tmp_path / "spec.json"), str(out)],
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            timeout=3000,
+            env={**os.environ, "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"},
+            check=False,
+        )
+    assert done.returncode == 0, log.read_text()[-6000:]
+    result: dict[str, Any] = json.loads(out.read_text())
+    counts = result["counts"]
+    print(counts)
+    assert counts["histories"] >= HISTORIES
+    # That nothing differed means little unless all of it happened.
+    for event in ("turns", "cancelled", "cached", "preempted", "loads", "unloads"):
+        assert counts.get(event, 0) > 0, counts
+    assert counts["compared"] >= 5 * HISTORIES
+    assert counts["compared steered"] > counts["compared"] / 3
