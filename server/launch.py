@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from profiles import versions
 from profiles.models.demo_model import NAME as DEMO
 from profiles.models.fingerprint import fingerprint
 from profiles.models.resolve import resolve_model
@@ -15,6 +16,7 @@ from server import options
 from server.folder import read_folder
 from server.settings import PREFIX, Settings
 from steering.capacity import plan
+from steering.engine.compat import TESTED
 
 _GROUPS = (
     "vllm.general_plugins",
@@ -45,6 +47,7 @@ def launch(
         raise options.OptionError(
             f"MODEL comes first, found {model}: langsteer serve MODEL --profiles DIR [options]"
         )
+    options.check_version(versions.vllm(), TESTED, os.environ)
     folder = resolve_model(model)
     profiles, files = read_folder(profiles, fingerprint(folder, model))
     capacity = plan((file.profile for file in files), headroom=headroom)

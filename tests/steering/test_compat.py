@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from profiles import versions
 from steering.engine import prefix_cache
+from steering.engine.compat import TESTED
 from steering.engine.runners import RUNNERS, why_not_armed
 
 pytest.importorskip("vllm", reason="vLLM is not installed")
@@ -17,6 +19,10 @@ V1, V2 = RUNNERS
 def test_the_installed_vllm_has_every_seam() -> None:
     assert prefix_cache.missing() == []
     assert {runner.name: runner.missing() for runner in RUNNERS} == {"V1": [], "V2": []}
+
+
+def test_the_installed_vllm_is_a_tested_one() -> None:
+    assert versions.vllm().partition("+")[0] in TESTED
 
 
 def test_a_seam_that_moved_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
