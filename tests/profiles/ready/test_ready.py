@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from profiles.corpora.corpus import read_corpus
 from profiles.models.fingerprint import fingerprint
 from profiles.models.resolve import resolve_model
+from profiles.ready import table
 from profiles.ready.folder import READY, profile_folder
 from profiles.store import SUFFIX, list_profiles, read
 
@@ -39,6 +41,19 @@ def test_they_are_of_the_demo_model() -> None:
     )
     assert not errors
     assert {*good} == {file.stem for file in FILES}
+
+
+def test_the_readme_shows_their_evaluation() -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    result = json.loads(table.FILE.read_text(encoding="utf-8"))
+    for rows in (table.towards(result), table.away(result)):
+        assert len(rows) == len(FILES) + 1
+        assert "\n".join(rows) in readme, "python -m profiles.ready.table"
+
+
+def test_the_evaluation_is_of_these_files() -> None:
+    result = json.loads(table.FILE.read_text(encoding="utf-8"))
+    assert result["profiles"] == {file.stem: read(file).version for file in FILES}
 
 
 def test_other_folders_are_what_they_are() -> None:
