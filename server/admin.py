@@ -63,13 +63,7 @@ def attach(app: FastAPI, registry: Callable[[], Registry], control: Callable[[],
     ) -> dict[str, Any]:
         """Take a profile out of the engine, by name or name@version; its file stays."""
         entry = _find(registry().catalog, name)
-        try:
-            gone = await registry().unload(entry, wait=wait)
-        except ApiError:
-            raise
-        except LangsteerError as error:
-            raise EngineUnavailableError(str(error), reason="engine") from error
-        state = "unloaded" if gone else "draining"
+        state = "unloaded" if await registry().unload(entry, wait=wait) else "draining"
         return {"object": "steering.unload", "id": entry.label, "state": state}
 
     @router.get("/status")

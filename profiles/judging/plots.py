@@ -6,14 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 
 from profiles.judging.table import method_label, short
-
-mpl.use("Agg")  # before pyplot: there may be no screen
-
-from matplotlib import pyplot as plt
+from profiles.pictures import plt, save
 
 # Beyond a factor of 16 the text is lost; how far beyond is no news.
 _REACH = 4.0
@@ -28,13 +24,13 @@ def draw(result: Mapping[str, Any], out: Path) -> list[Path]:
     means = [row for row in result["averages"] if row["role"] == "target"]
     files = []
     if means:
-        files += _save(_success(means), out / "success")
+        files += save(_success(means), out / "success")
         if any(row["bits_ratio_own"] for row in means):
-            files += _save(_fluency(means), out / "fluency")
+            files += save(_fluency(means), out / "fluency")
     for role in ("target", "suppress"):
         rows = [r for r in result["damage"] if r["role"] == role and r["method"] == "steered"]
         if rows:
-            files += _save(_damage(rows, role), out / f"damage-{role}")
+            files += save(_damage(rows, role), out / f"damage-{role}")
     return files
 
 
@@ -113,11 +109,3 @@ def _damage(rows: Sequence[Mapping[str, Any]], role: str) -> Any:
     axes.set_title("Perplexity, edited / unedited", fontsize="medium")
     figure.colorbar(image, label="log2 ratio")
     return figure
-
-
-def _save(figure: Any, stem: Path) -> list[Path]:
-    files = [stem.with_suffix(suffix) for suffix in (".png", ".svg")]
-    for file in files:
-        figure.savefig(file, dpi=150)
-    plt.close(figure)
-    return files

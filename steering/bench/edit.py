@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -129,13 +130,13 @@ def _cost(
 ) -> Cost:
     compared = compare(lambda: _seconds(edited, device), lambda: _seconds(plain, device), rounds)
     low, high = compared.spread
-    medians = [sorted(times)[len(times) // 2] * 1e6 for times in (compared.second, compared.first)]
+    plain_us, edited_us = (statistics.median(t) * 1e6 for t in (compared.second, compared.first))
     return Cost(
         shape=name,
         tokens=tokens,
         edit=edit,
-        plain_us=round(medians[0], 1),
-        edited_us=round(medians[1], 1),
+        plain_us=round(plain_us, 1),
+        edited_us=round(edited_us, 1),
         ratio=round(compared.ratio, 3),
         lowest=round(low, 3),
         highest=round(high, 3),

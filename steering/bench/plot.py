@@ -6,12 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-
-mpl.use("Agg")  # before pyplot: there may be no screen
-
-from matplotlib import pyplot as plt
-
+from profiles.pictures import plt, save
 from steering.bench.arms import STOCK
 from steering.bench.bench import MEASURES
 
@@ -46,8 +41,4 @@ def draw(result: Mapping[str, Any], stem: Path) -> list[Path]:
         f"{result['model']}: {result['rounds']} rounds of {result['requests']} requests "
         f"on {result['device']}"
     )
-    files = [stem.with_suffix(suffix) for suffix in (".png", ".svg")]
-    for file in files:
-        figure.savefig(file, dpi=150)
-    plt.close(figure)
-    return files
+    return save(figure, stem)

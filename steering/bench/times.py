@@ -15,11 +15,13 @@ class Times:
         seconds: from the first request sent to the last answer complete.
         tokens: of all prompts and answers.
         first: seconds to each request's first token.
+        edited: tokens that were steered, as the worker counts them.
         between: seconds between a request's tokens, its mean; none for answers of one token.
     """
 
     seconds: float
     tokens: int
+    edited: int
     first: Sequence[float]
     between: Sequence[float]
 

@@ -86,13 +86,13 @@ async def _serve(connection: Connection, spec: EngineSpec) -> None:
     parser = AsyncEngineArgs.add_cli_args(FlexibleArgumentParser(prog="langsteer bench"))
     args = AsyncEngineArgs.from_cli_args(parser.parse_args(["--model", spec.model, *spec.options]))
     if spec.capacity is not None:
+        from steering.engine.control import EngineControl, WorkerExtension
+
         args.additional_config = {**(args.additional_config or {}), CONFIG_KEY: spec.capacity}
-        args.worker_extension_cls = "steering.engine.control.WorkerExtension"
+        args.worker_extension_cls = f"{WorkerExtension.__module__}.{WorkerExtension.__qualname__}"
     engine = AsyncLLM.from_engine_args(args)
     try:
         if spec.capacity is not None:
-            from steering.engine.control import EngineControl
-
             control = EngineControl(engine)
             await control.handshake()
             for data in spec.profiles:
@@ -100,18 +100,22 @@ async def _serve(connection: Connection, spec: EngineSpec) -> None:
         connection.send(await _report(engine, spec))
         while True:
             asks: list[Ask] | None = await asyncio.to_thread(connection.recv)
-            connection.send(await (_report(engine, spec) if asks is None else _time(engine, asks)))
+            connection.send(
+                await (_report(engine, spec) if asks is None else _time(engine, spec, asks))
+            )
     finally:
         engine.shutdown()
 
 
-async def _time(engine: Any, asks: Sequence[Ask]) -> Times:
+async def _time(engine: Any, spec: EngineSpec, asks: Sequence[Ask]) -> Times:
+    before = await _edited(engine, spec)
     begun = time.perf_counter()
     moments = await asyncio.gather(*(_answer(engine, n, ask) for n, ask in enumerate(asks)))
     seconds = time.perf_counter() - begun
     return Times(
         seconds=seconds,
         tokens=sum(len(ask.prompt) + ask.tokens for ask in asks),
+        edited=await _edited(engine, spec) - before,
         first=[first - begun for first, _ in moments],
         between=[
             (last - first) / (ask.tokens - 1)
@@ -148,9 +152,6 @@ async def _answer(engine: Any, number: int, ask: Ask) -> tuple[float, float]:
 
 async def _report(engine: Any, spec: EngineSpec) -> EngineReport:
     config = engine.vllm_config
-    facts = None
-    if spec.capacity is not None:
-        facts = (await engine.collective_rpc("langsteer_facts"))[0]
     return EngineReport(
         vocabulary=config.model_config.get_vocab_size(),
         memory=_memory(),
@@ -158,8 +159,20 @@ async def _report(engine: Any, spec: EngineSpec) -> EngineReport:
         device=str(config.device_config.device_type),
         dtype=str(config.model_config.dtype).removeprefix("torch."),
         compiled=not config.model_config.enforce_eager,
-        facts=facts,
+        facts=await _facts(engine, spec),
     )
+
+
+async def _facts(engine: Any, spec: EngineSpec) -> dict[str, Any] | None:
+    if spec.capacity is None:
+        return None
+    facts: list[dict[str, Any]] = await engine.collective_rpc("langsteer_facts")
+    return facts[0]
+
+
+async def _edited(engine: Any, spec: EngineSpec) -> int:
+    facts = await _facts(engine, spec)
+    return facts["edited_tokens"] if facts else 0
 
 
 def _memory() -> int:

@@ -15,57 +15,26 @@ SPEC is JSON: {"engine": {LLM arguments}, "profiles": [files] or null for stock 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-import interpreted  # beside this file
+import in_process  # beside this file
 
 
 def main() -> None:
     spec = json.loads(Path(sys.argv[1]).read_text())
     steered = spec["profiles"] is not None
-    os.environ.update(
-        VLLM_ENABLE_V1_MULTIPROCESSING="0",
-        VLLM_PLUGINS="langsteer" if steered else "",
-        VLLM_CPU_KVCACHE_SPACE="1",
-        VLLM_LOGGING_LEVEL="WARNING",
-        VLLM_USE_V2_MODEL_RUNNER="0",
-    )
-    v2 = spec["runner"].startswith("v2")
-    if v2:
-        interpreted.prepare()
+    in_process.prepare(spec["runner"], "langsteer" if steered else "")
     from vllm import LLM
-    from vllm.v1.core.sched.scheduler import Scheduler
 
-    if v2:
-        interpreted.simplify(async_scheduling=spec["runner"] == "v2-async")
-    preempted: list[str] = []
-    preempt = Scheduler._preempt_request
-
-    def _preempt_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> None:
-        preempted.append(request.request_id)
-        preempt(self, request, *args, **kwargs)
-
-    Scheduler._preempt_request = _preempt_request
-    steps: list[None] = []
-    schedule = Scheduler.schedule
-
-    def _schedule(self: Any, *args: Any, **kwargs: Any) -> Any:
-        steps.append(None)
-        return schedule(self, *args, **kwargs)
-
-    Scheduler.schedule = _schedule
+    seen = in_process.watch()
     options = dict(spec["engine"])
-    profiles = []
     if steered:
         from profiles import store
-        from steering.capacity import plan
 
         profiles = [store.read(Path(path)) for path in spec["profiles"]]
-        options["additional_config"] = {"langsteer": plan(profiles, headroom=16)}
-        options["worker_extension_cls"] = "steering.engine.control.WorkerExtension"
+        options |= in_process.armed(profiles, headroom=16)
     llm = LLM(**options)
     for path in spec["profiles"] or []:
         answers = llm.collective_rpc("langsteer_load", args=(Path(path).read_bytes(),))
@@ -74,9 +43,9 @@ def main() -> None:
     for batch in spec["batches"]:
         out["batches"].append(run(llm, batch, out["batches"]))
     out["runner"] = llm.collective_rpc(_runner)[0]
-    out["steps"] = len(steps)
+    out["steps"] = seen["steps"]
     out["async"] = llm.llm_engine.vllm_config.scheduler_config.async_scheduling
-    out["preemptions"] = len(preempted)
+    out["preemptions"] = seen["preempted"]
     out["plugin_loaded"] = any(name.startswith("steering") for name in sys.modules)
     if steered:
         # An empty step carries the last requests' end to the worker.

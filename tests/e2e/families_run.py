@@ -10,22 +10,17 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import sys
 import traceback
 from pathlib import Path
 from typing import Any
 
+import in_process  # beside this file
+
 
 def main() -> None:
     spec = json.loads(Path(sys.argv[1]).read_text())
-    os.environ.update(
-        VLLM_ENABLE_V1_MULTIPROCESSING="0",
-        VLLM_PLUGINS="langsteer",
-        VLLM_CPU_KVCACHE_SPACE="1",
-        VLLM_LOGGING_LEVEL="ERROR",
-        VLLM_USE_V2_MODEL_RUNNER="0",
-    )
+    in_process.prepare()
     from vllm.distributed import cleanup_dist_env_and_memory
 
     out: dict[str, Any] = {}
@@ -44,15 +39,13 @@ def answers(spec: dict[str, Any], model: dict[str, Any]) -> list[dict[str, Any]]
     from vllm import LLM, SamplingParams
 
     from profiles import store
-    from steering.capacity import plan
     from steering.request import SteeringRequest
 
     profiles = [store.read(Path(path)) for path in model["profiles"]]
     llm = LLM(
         model=model["folder"],
         **spec["engine"],
-        additional_config={"langsteer": plan(profiles, headroom=0)},
-        worker_extension_cls="steering.engine.control.WorkerExtension",
+        **in_process.armed(profiles),
     )
     for path in model["profiles"]:
         (said,) = llm.collective_rpc("langsteer_load", args=(Path(path).read_bytes(),))

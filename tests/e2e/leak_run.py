@@ -10,14 +10,13 @@ is 1, and the log has the shortest history found, where an answer differs.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import interpreted  # beside this file
+import in_process  # beside this file
 
 TOLERANCE = 1e-4  # float32: batches of other shapes sum in another order
 
@@ -225,35 +224,16 @@ def compare(got: Any, expected: Any, what: Any) -> None:
 
 def main() -> None:
     spec = json.loads(Path(sys.argv[1]).read_text())
-    os.environ.update(
-        VLLM_ENABLE_V1_MULTIPROCESSING="0",
-        VLLM_PLUGINS="langsteer",
-        VLLM_CPU_KVCACHE_SPACE="1",
-        VLLM_LOGGING_LEVEL="WARNING",
-        VLLM_USE_V2_MODEL_RUNNER="0",
-    )
-    v2 = spec["runner"].startswith("v2")
-    if v2:
-        interpreted.prepare()
-    from vllm import LLM
-
-    if v2:
-        interpreted.simplify(async_scheduling=spec["runner"] == "v2-async")
+    in_process.prepare(spec["runner"])
     from hypothesis import HealthCheck, given, seed, settings
     from hypothesis import strategies as st
-    from vllm.v1.core.sched.scheduler import Scheduler
+    from vllm import LLM
 
     from profiles import store
-    from steering.capacity import plan
 
     files = [Path(path).read_bytes() for path in spec["profiles"]]
     profiles = [store.loads(data, "profile") for data in files]
-    llm = LLM(
-        **spec["engine"],
-        # Two of four profiles' room is headroom: they come and go.
-        additional_config={"langsteer": plan(profiles, headroom=0)},
-        worker_extension_cls="steering.engine.control.WorkerExtension",
-    )
+    llm = LLM(**spec["engine"], **in_process.armed(profiles))
     import random
 
     rng = random.Random(0)
@@ -267,13 +247,7 @@ def main() -> None:
     )
     for content_hash in traffic.files:
         traffic.load(content_hash)
-    preempt = Scheduler._preempt_request
-
-    def _preempt_request(self: Any, request: Any, *args: Any, **kwargs: Any) -> None:
-        traffic.counts["preempted"] += 1
-        preempt(self, request, *args, **kwargs)
-
-    Scheduler._preempt_request = _preempt_request
+    seen = in_process.watch()
     number = st.integers(0, 59)
     asks = st.builds(Ask, number, number, st.integers(1, 40))
     op = st.one_of(
@@ -309,7 +283,7 @@ def main() -> None:
     facts = traffic.facts()
     (runner,) = llm.collective_rpc(lambda worker: type(worker.model_runner).__module__)
     Path(sys.argv[2]).write_text(
-        json.dumps({"counts": traffic.counts, "facts": facts, "runner": runner})
+        json.dumps({"counts": traffic.counts | seen, "facts": facts, "runner": runner})
     )
 
 

@@ -14,18 +14,9 @@ import pytest
 from profiles import store
 from profiles.models.fingerprint import fingerprint
 from tests.e2e.conftest import synthetic
-from tests.tiny_model import save_model
+from tests.tiny_model import SIZES, save_model
 
 pytestmark = pytest.mark.e2e
-
-SIZES = {
-    "hidden_size": 64,
-    "intermediate_size": 192,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "max_position_embeddings": 512,
-}
 
 
 @pytest.fixture(scope="module")

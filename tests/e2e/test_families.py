@@ -15,7 +15,7 @@ from profiles.models.fingerprint import fingerprint
 from profiles.profile import Profile
 from tests.e2e.conftest import HERE, save_all, synthetic
 from tests.e2e.reference import Reference
-from tests.tiny_model import save_model
+from tests.tiny_model import SIZES, save_model
 
 pytestmark = pytest.mark.e2e
 
@@ -25,19 +25,6 @@ TOLERANCE = 1e-4  # float32 on both sides
 # vLLM approximates BLOOM's activation, without steering too.
 LOOSER = {"Bloom": 2e-3}
 PROMPT = [2, *range(40, 60)]
-WIDE = 160
-SIZES: dict[str, Any] = {
-    "hidden_size": 64,
-    "intermediate_size": WIDE,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 1,
-    "head_dim": 32,
-    "max_position_embeddings": 256,
-    # So large that no two tokens are nearly tied.
-    "initializer_range": 0.15,
-    "tie_word_embeddings": False,
-}
 TIED = {**SIZES, "tie_word_embeddings": True}
 SQUARE = {**SIZES, "num_key_value_heads": 2}
 OLD = {"n_embd": 64, "n_layer": 3, "n_head": 2, "n_positions": 256, "initializer_range": 0.15}
@@ -68,7 +55,7 @@ FAMILIES: dict[str, tuple[dict[str, Any], str, str]] = {
         "mlp.dense_4h_to_h",
     ),
     "OPT": (
-        SIZES | {"ffn_dim": WIDE, "word_embed_proj_dim": 64},
+        SIZES | {"ffn_dim": 160, "word_embed_proj_dim": 64},
         "model.decoder.layers",
         "fc2",
     ),

@@ -16,7 +16,7 @@ import pytest
 
 from profiles.models.fingerprint import fingerprint
 from tests.e2e.conftest import HERE, save_all, synthetic
-from tests.tiny_model import save_model
+from tests.tiny_model import SIZES, save_model
 
 pytestmark = pytest.mark.e2e
 
@@ -24,19 +24,7 @@ HISTORIES = int(os.environ.get("LANGSTEER_HISTORIES", "12"))
 
 
 def test_every_request_is_answered_as_if_it_were_alone(tmp_path: Path) -> None:
-    model = save_model(
-        tmp_path / "model",
-        hidden_size=64,
-        intermediate_size=160,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=32,
-        max_position_embeddings=512,
-        # So large that no two tokens are nearly tied.
-        initializer_range=0.15,
-        tie_word_embeddings=False,
-    )
+    model = save_model(tmp_path / "model", **SIZES)
     identity = fingerprint(model)
     kinds = {"de": "n", "ja": "o", "zh": "no", "fr": "no"}
     made = {

@@ -19,6 +19,7 @@ import pytest
 from profiles.profile import ModelIdentity, Profile
 from tests.e2e.asks import batch, request
 from tests.e2e.conftest import save_all, synthetic
+from tests.tiny_model import SIZES
 
 pytestmark = [
     pytest.mark.e2e,
@@ -54,18 +55,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("tiny")
-    config = LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=64,
-        intermediate_size=160,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=32,
-        max_position_embeddings=512,
-        initializer_range=0.15,
-        tie_word_embeddings=False,
-    )
+    config = LlamaConfig(vocab_size=VOCABULARY, **SIZES)
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
 

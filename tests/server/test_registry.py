@@ -17,6 +17,7 @@ from profiles import store
 from profiles.errors import ProfileError
 from profiles.profile import ModelIdentity, Profile
 from server import admin
+from server.catalog import Entry
 from server.leases import Leases
 from server.registry import Registry
 from server.scan import scan
@@ -33,6 +34,15 @@ async def registry(folder: Path, control: Any, model: ModelIdentity, leases: Lea
     registry = Registry(partial(scan, folder, model), control, leases)
     await registry.start()
     return registry
+
+
+@pytest.fixture
+def old(registry: Registry, leases: Leases) -> Entry:
+    """The German profile, which a request in flight uses."""
+    entry = registry.catalog.get("de")
+    assert entry
+    leases.take([entry.profile.content_hash])
+    return entry
 
 
 def damage(folder: Path, name: str) -> None:
@@ -136,11 +146,9 @@ async def test_what_requests_in_flight_use_leaves_the_engine_after_them(
     folder: Path,
     control: Any,
     leases: Leases,
+    old: Entry,
     make_profile: Callable[..., Profile],
 ) -> None:
-    old = registry.catalog.get("de")
-    assert old
-    leases.take([old.profile.content_hash])
     store.save(make_profile("de", add=2.0), folder)
     report = await registry.reload()
     assert report.draining == registry.draining == (old.label,)
@@ -159,12 +167,9 @@ async def test_what_requests_in_flight_use_leaves_the_engine_after_them(
 
 
 async def test_a_file_that_comes_back_while_it_drains_stays(
-    registry: Registry, folder: Path, control: Any, leases: Leases
+    registry: Registry, folder: Path, control: Any, leases: Leases, old: Entry
 ) -> None:
-    old = registry.catalog.get("de")
-    assert old
     data = (folder / "de.safetensors").read_bytes()
-    leases.take([old.profile.content_hash])
     (folder / "de.safetensors").unlink()
     assert (await registry.reload()).draining == (old.label,)
     (folder / "de.safetensors").write_bytes(data)
@@ -179,12 +184,9 @@ async def test_no_room_names_what_still_holds_it(
     registry: Registry,
     folder: Path,
     control: Any,
-    leases: Leases,
+    old: Entry,
     make_profile: Callable[..., Profile],
 ) -> None:
-    old = registry.catalog.get("de")
-    assert old
-    leases.take([old.profile.content_hash])
     (folder / "de.safetensors").unlink()
     store.save(make_profile("fr"), folder)
     control.no_room = True

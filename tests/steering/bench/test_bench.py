@@ -22,16 +22,14 @@ SMALL = Workload(name="small", prompt=(4, 4), answer=(3, 3))
 
 
 class FakeEngine:
-    """Takes `seconds` for a batch, plus a tenth for a steered one, and counts edited tokens."""
+    """Takes `seconds` for a batch, plus a tenth for a steered one; may forget to steer."""
 
-    def __init__(self, seconds: float, *, steers: bool, log: list[str], forgets: bool) -> None:
-        self.seconds, self.steers, self.log, self.forgets = seconds, steers, log, forgets
-        self.edited = 0
+    def __init__(self, seconds: float, *, log: list[str], forgets: bool) -> None:
+        self.seconds, self.log, self.forgets = seconds, log, forgets
         self.seen: list[list[Ask]] = []
         self.ready = self.report()
 
     def report(self) -> EngineReport:
-        facts = {"edited_tokens": self.edited} if self.steers else None
         return EngineReport(
             vocabulary=500,
             memory=1 << 30,
@@ -39,23 +37,28 @@ class FakeEngine:
             device="cpu",
             dtype="bfloat16",
             compiled=True,
-            facts=facts,
+            facts=None,
         )
 
     def run(self, asks: list[Ask]) -> Times:
         self.seen.append(asks)
         steered = sum(ask.extra_args is not None for ask in asks)
         self.log.append(f"{self.seconds} {steered}")
-        if not self.forgets:
-            self.edited += steered
+        edited = 0 if self.forgets else steered
         seconds = self.seconds * (1.1 if steered else 1)
-        return Times(seconds=seconds, tokens=70, first=[seconds / 2], between=[seconds / 4])
+        return Times(
+            seconds=seconds,
+            tokens=70,
+            edited=edited,
+            first=[seconds / 2],
+            between=[seconds / 4],
+        )
 
 
 def engines(log: list[str], *, forgets: bool = False) -> dict[str, Any]:
     return {
-        STOCK: FakeEngine(1.0, steers=False, log=log, forgets=False),
-        STEERING: FakeEngine(2.0, steers=True, log=log, forgets=forgets),
+        STOCK: FakeEngine(1.0, log=log, forgets=False),
+        STEERING: FakeEngine(2.0, log=log, forgets=forgets),
     }
 
 

@@ -34,5 +34,7 @@ def test_steering_an_ask_leaves_the_rest() -> None:
 
 
 def test_times_are_summed_up_by_medians() -> None:
-    times = Times(seconds=2.0, tokens=300, first=[0.1, 0.2, 0.9], between=[0.01, 0.03, 0.5])
+    times = Times(
+        seconds=2.0, tokens=300, edited=0, first=[0.1, 0.2, 0.9], between=[0.01, 0.03, 0.5]
+    )
     assert (times.throughput, times.ttft, times.itl) == (150.0, 0.2, 0.03)
