@@ -24,6 +24,7 @@ from profiles.finding.score import score_neurons
 from profiles.learning.calibrate import EVEN, Calibration
 from profiles.learning.prefixes import Role
 from profiles.learning.procedure import Procedure
+from profiles.models.memory import give_back_freed_memory
 from profiles.models.model import LoadedModel
 from profiles.profile import Edit, Floats, Profile
 from profiles.progress import Stage
@@ -168,6 +169,7 @@ def make_profiles(
             )
             finished(profile)
             profiles.append(profile)
+            give_back_freed_memory()
     if not keep:
         teach.forget(languages)
     return Made(profiles=profiles, activations=activations, scores=scores, seconds=seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -20,9 +21,27 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether it took; elsewhere than on glibc nothing happens.
     """
-    if not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _glibc("mallopt")
     if mallopt is None:
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, _GIB)) and bool(mallopt(_M_TRIM_THRESHOLD, 2 * _GIB - 1))
+
+
+def give_back_freed_memory() -> bool:
+    """Give all that is free back to the system once, the holes between what is in use included.
+
+    For the end of a piece of work after `keep_freed_memory`: arrays of the next piece are of other
+    sizes, do not fit the holes, and the process would grow from piece to piece.
+
+    Returns:
+        Whether there was anything; elsewhere than on glibc nothing happens.
+    """
+    trim = _glibc("malloc_trim")
+    return trim is not None and bool(trim(0))
+
+
+def _glibc(name: str) -> Callable[..., int] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    function: Callable[..., int] | None = getattr(ctypes.CDLL(None), name, None)
+    return function
