@@ -75,6 +75,7 @@ def attach(app: FastAPI, registry: Callable[[], Registry], control: Callable[[],
             raise EngineUnavailableError(str(error), reason="engine") from error
         return {
             "object": "steering.status",
+            "engines": facts.engines,
             "workers": facts.workers,
             "profiles_offered": len(registry().catalog),
             "profiles_in_engine": list(facts.profiles),

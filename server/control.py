@@ -12,6 +12,9 @@ class EngineFacts(Protocol):
     """Figures of the engine, all workers in agreement."""
 
     @property
+    def engines(self) -> int: ...
+
+    @property
     def workers(self) -> int: ...
 
     @property

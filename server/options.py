@@ -14,11 +14,11 @@ EXTENSION = "steering.engine.control.WorkerExtension"
 
 # Option as parsed → why it cannot be combined with steering; refused where its value is true.
 _REFUSED = {
-    "headless": "an engine without an API server would not see `steering`; start it with vLLM",
     "grpc": "the gRPC server does not take `steering`",
     "grpc_port": "the gRPC server does not take `steering`",
     "tokens_only": "its only endpoint cannot be steered",
     "data_parallel_multi_port_external_lb": "it starts API servers that langsteer does not reach",
+    "enable_elastic_ep": "engines that join later would lack the profiles",
     "enable_dbo": "it re-slices batches, and the edit would hit other requests' tokens",
     "kv_sharing_fast_prefill": "later layers see other tokens than earlier ones, and the edit "
     "would hit the wrong ones",
@@ -28,7 +28,6 @@ _REFUSED = {
 # Option as parsed → the largest value that works, and why.
 _AT_MOST_ONE = {
     "api_server_count": "a reload would reach only one of several API servers",
-    "data_parallel_size": "vLLM confirms a profile from the first of several engines only",
     "prefill_context_parallel_size": "it re-slices prompts, and the edit would miss tokens",
 }
 
@@ -73,7 +72,8 @@ def arm(
         raise OptionError("cannot serve with\n  " + "\n  ".join(wrong))
     args.additional_config = {**extra, KEY: dict(capacity)}
     args.worker_extension_cls = EXTENSION
-    args.api_server_count = 1
+    # A headless node has none. Elsewhere vLLM would start one for each data parallel engine.
+    args.api_server_count = None if getattr(args, "headless", False) else 1
     if served_name and not args.served_model_name:
         args.served_model_name = [served_name]
 

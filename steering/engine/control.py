@@ -71,10 +71,10 @@ class WorkerExtension:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineFacts:
-    """What the workers report; counters are the first worker's, they agree on all.
+    """What the workers report. Ranks of an engine agree; engines (data parallel) are summed up.
 
     Attributes:
-        workers: how many answered.
+        engines, workers: how many answered.
         profiles: content hashes loaded.
         rows, rows_in_use, rows_cached: table rows in all, held by live requests, composed
             and idle.
@@ -83,6 +83,7 @@ class EngineFacts:
         offsets: whether there is room for FFN-output offsets.
     """
 
+    engines: int
     workers: int
     profiles: tuple[str, ...]
     rows: int
@@ -95,7 +96,12 @@ class EngineFacts:
 
 
 class EngineControl:
-    """The API server's handle on all workers of a vLLM `EngineClient`."""
+    """The API server's handle on all workers of a vLLM `EngineClient`.
+
+    Behind one client there are several engines where requests are spread over them (data
+    parallel). vLLM's own `collective_rpc` returns what the first of them answers; here all are
+    heard.
+    """
 
     def __init__(self, engine_client: Any) -> None:
         self._client = engine_client
@@ -109,8 +115,9 @@ class EngineControl:
         """
         try:
             self.alive()
+            _ = self._client.engine_core.call_utility_all_async
         except AttributeError as error:
-            raise EngineError(f"this vLLM's engine client lacks {error}") from error
+            raise EngineError(f"this vLLM's engine client cannot be used: {error}") from error
         await self.facts()
 
     def alive(self) -> frozenset[str]:
@@ -122,25 +129,36 @@ class EngineControl:
         return frozenset(self._client.output_processor.request_states)
 
     async def facts(self) -> EngineFacts:
-        """Ask every worker.
+        """Ask every worker of every engine.
 
         Raises:
-            EngineError: a worker is not armed, or workers disagree about their profiles.
+            EngineError: a worker is not armed, or workers disagree about their profiles or the
+                room for them.
         """
-        answers = await self._ask("langsteer_facts")
-        for rank, answer in enumerate(answers):
-            if not answer["armed"]:
-                raise EngineError(f"worker {rank} is not armed: {answer['reason']}")
-        first = answers[0]
-        if any(answer["profiles"] != first["profiles"] for answer in answers):
-            raise EngineError("workers disagree about the loaded profiles; restart the server")
+        engines = await self._ask("langsteer_facts")
+        for number, ranks in enumerate(engines):
+            for rank, answer in enumerate(ranks):
+                if not answer["armed"]:
+                    where = f"worker {rank}" + (f" of engine {number}" if len(engines) > 1 else "")
+                    raise EngineError(f"{where} is not armed: {answer['reason']}")
+        firsts = [ranks[0] for ranks in engines]
+        first = firsts[0]
+        for answer in _flat(engines):
+            if answer["profiles"] != first["profiles"]:
+                raise EngineError("workers disagree about the loaded profiles; restart the server")
+            if any(answer[name] != first[name] for name in ("columns", "offsets")):
+                raise EngineError(
+                    "workers have room for different profiles; start every node with the same "
+                    "files in --profiles and the same --column-headroom"
+                )
         return EngineFacts(
-            workers=len(answers),
+            engines=len(engines),
+            workers=len(_flat(engines)),
             profiles=tuple(first["profiles"]),
-            rows=first["rows"],
-            rows_in_use=first["rows_in_use"],
-            rows_cached=first["rows_cached"],
-            edited_tokens=first["edited_tokens"],
+            rows=sum(each["rows"] for each in firsts),
+            rows_in_use=sum(each["rows_in_use"] for each in firsts),
+            rows_cached=sum(each["rows_cached"] for each in firsts),
+            edited_tokens=sum(each["edited_tokens"] for each in firsts),
             columns=tuple(first["columns"]),
             columns_taken=tuple(first["columns_taken"]),
             offsets=first["offsets"],
@@ -157,7 +175,7 @@ class EngineControl:
         """
         async with self._lock:
             before = (await self.facts()).profiles
-            answers = await self._ask("langsteer_load", data)
+            answers = _flat(await self._ask("langsteer_load", data))
             hashes = {answer.get("hash") for answer in answers}
             if len(hashes) == 1 and None not in hashes:
                 return str(hashes.pop())
@@ -173,32 +191,34 @@ class EngineControl:
             EngineError: a running request uses it.
         """
         async with self._lock:
-            for answer in await self._ask("langsteer_unload", content_hash):
+            for answer in _flat(await self._ask("langsteer_unload", content_hash)):
                 if "error" in answer:
                     raise EngineError(answer["error"])
 
     async def canary(self, requests: Sequence[SteeringRequest]) -> None:
         """Prove with real requests that each of `requests` changes the model's output.
 
-        Each is run for one token between two unsteered ones. Steering must move the
-        log-probabilities by far more than the unsteered pair differs. Beside other traffic
+        On every engine each is run for one token between two unsteered ones. Steering must move
+        the log-probabilities by far more than the unsteered pair differs. Beside other traffic
         rounding moves them too, batches being of other shapes: a failed proof is tried again.
 
         Raises:
             EngineError: an edit had no effect, or unsteered requests were disturbed.
         """
-        failure = None
-        for _ in range(_CANARY_TRIES):
-            failure = await self._canary(requests)
-            if failure is None:
-                return
-        raise EngineError(failure)
+        for engine in range((await self.facts()).engines):
+            failure = None
+            for _ in range(_CANARY_TRIES):
+                failure = await self._canary(requests, engine)
+                if failure is None:
+                    break
+            else:
+                raise EngineError(failure or "no proof was tried")
 
-    async def _canary(self, requests: Sequence[SteeringRequest]) -> str | None:
-        """One try; what went wrong, or None."""
-        before = await self._logprobs(None)
-        moved = [(request, await self._logprobs(request)) for request in requests]
-        noise = _distance(before, await self._logprobs(None))
+    async def _canary(self, requests: Sequence[SteeringRequest], engine: int) -> str | None:
+        """One try on one engine; what went wrong, or None."""
+        before = await self._logprobs(None, engine)
+        moved = [(request, await self._logprobs(request, engine)) for request in requests]
+        noise = _distance(before, await self._logprobs(None, engine))
         if noise > _ROUNDING:
             return (
                 f"an unsteered request changed by {noise:.3g} in log-probability after steered "
@@ -215,7 +235,7 @@ class EngineControl:
                 )
         return None
 
-    async def _logprobs(self, request: SteeringRequest | None) -> dict[int, float]:
+    async def _logprobs(self, request: SteeringRequest | None, engine: int) -> dict[int, float]:
         from vllm import SamplingParams
 
         # Any few tokens do, as long as they are the same each time and no block is cached.
@@ -228,15 +248,25 @@ class EngineControl:
         )
         final: Any = None
         async for output in self._client.generate(
-            {"prompt_token_ids": [7, 11, 13, 17]}, params, f"langsteer-canary-{uuid4().hex}"
+            {"prompt_token_ids": [7, 11, 13, 17]},
+            params,
+            f"langsteer-canary-{uuid4().hex}",
+            data_parallel_rank=engine,
         ):
             final = output
         (step,) = final.outputs[0].logprobs
         return {token: entry.logprob for token, entry in step.items()}
 
-    async def _ask(self, method: str, *args: Any) -> list[dict[str, Any]]:
-        answers: list[dict[str, Any]] = await self._client.collective_rpc(method, args=args)
+    async def _ask(self, method: str, *args: Any) -> list[list[dict[str, Any]]]:
+        """Every engine's answers, one a worker."""
+        answers: list[list[dict[str, Any]]] = await self._client.engine_core.call_utility_all_async(
+            "collective_rpc", method, None, args, None
+        )
         return answers
+
+
+def _flat(engines: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [answer for ranks in engines for answer in ranks]
 
 
 def _batch(worker: Any) -> Batch | None:

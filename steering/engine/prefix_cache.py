@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from steering.engine.compat import lacking
@@ -59,6 +60,7 @@ def install() -> None:
 
     original = kv_cache_utils._gen_prompt_embeds_extra_hash_keys
 
+    @functools.wraps(original)
     def with_steering(request: Any, start_token_idx: int, end_token_idx: int) -> list[Any]:
         keys: list[Any] = original(request, start_token_idx, end_token_idx)
         return keys + steering_hash_keys(request, start_token_idx, end_token_idx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from steering.engine.arming import arm, wanted
@@ -60,6 +61,7 @@ class RunnerV2:
 
         original = model_states.resolve_model_state_cls
 
+        @functools.wraps(original)
         def resolve_model_state_cls(vllm_config: Any, model: Any) -> type:
             state: type = original(vllm_config, model)
             return steered(state) if wanted(vllm_config) else state

@@ -4,7 +4,7 @@ Each engine under test gets a process of its own, so that "stock vLLM" is vLLM i
 in which langsteer's plugin was never loaded.
 
 SPEC is JSON: {"engine": {LLM arguments}, "profiles": [files] or null for stock vLLM,
-"runner": "v1" or "v2" or "v2-async" (see interpreted.py),
+"runner": see in_process.py,
 "batches": [{"requests": [{"prompt": [ids], "tokens": n, "steering": {...} or null, "after": i}],
 "fresh_cache": bool}]}. With "after", the prompt is batch i's only prompt, its answer, and then
 "prompt": the next turn of a conversation. OUT gets {"batches": [[{"prompt", "tokens",

@@ -11,13 +11,17 @@ import interpreted  # beside this file
 
 
 def prepare(runner: str = "v1", plugins: str = "langsteer") -> None:
-    """Import vLLM for a runner, "v1", "v2" or "v2-async"; plugins "" is stock vLLM."""
+    """Import vLLM for a runner; plugins "" is stock vLLM.
+
+    Args:
+        runner: "v1"; "v2" or "v2-async", in the interpreter; "gpu-v1" or "gpu-v2", as they are.
+    """
     os.environ.update(
         VLLM_ENABLE_V1_MULTIPROCESSING="0",
         VLLM_PLUGINS=plugins,
         VLLM_CPU_KVCACHE_SPACE="1",
         VLLM_LOGGING_LEVEL="WARNING",
-        VLLM_USE_V2_MODEL_RUNNER="0",
+        VLLM_USE_V2_MODEL_RUNNER="1" if runner == "gpu-v2" else "0",
     )
     v2 = runner.startswith("v2")
     if v2:

@@ -47,7 +47,7 @@ class Running:
         )
 
 
-def command(folder: Path, port: int) -> list[str]:
+def command(folder: Path, port: int, model: str = "demo", *more: str) -> list[str]:
     options = {
         "--profiles": folder,
         "--port": port,
@@ -58,7 +58,7 @@ def command(folder: Path, port: int) -> list[str]:
         "--block-size": 32,
     }
     flat = [str(part) for pair in options.items() for part in pair]
-    return [str(LANGSTEER), "serve", "demo", *flat, "--enforce-eager"]
+    return [str(LANGSTEER), "serve", model, *flat, "--enforce-eager", *more]
 
 
 def environment(**more: str) -> dict[str, str]:

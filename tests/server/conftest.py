@@ -57,6 +57,7 @@ def entry(language: str, roles: str = "target suppress") -> Entry:
 
 @dataclass
 class FakeFacts:
+    engines: int = 1
     workers: int = 1
     rows: int = 8
     rows_in_use: int = 0

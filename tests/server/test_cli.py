@@ -48,6 +48,13 @@ def test_arming_adds_and_keeps() -> None:
     assert arm(parsed(served_model_name=["mine"])).served_model_name == ["mine"]
 
 
+def test_one_api_server_for_any_number_of_engines_and_none_on_a_headless_node() -> None:
+    assert arm(parsed(data_parallel_size=4)).api_server_count == 1
+    headless = arm(parsed(data_parallel_size=4, headless=True))
+    assert headless.api_server_count is None
+    assert headless.additional_config["langsteer"] == CAPACITY
+
+
 def test_an_untested_vllm_is_refused_unless_the_user_says_to_try() -> None:
     options.check_version("0.32.0", ["0.31.0", "0.32.0"], {})
     options.check_version("0.32.0+cpu", ["0.32.0"], {})
@@ -60,7 +67,6 @@ def test_an_untested_vllm_is_refused_unless_the_user_says_to_try() -> None:
 @pytest.mark.parametrize(
     ("values", "flag"),
     [
-        ({"headless": True}, "--headless"),
         ({"grpc": True}, "--grpc"),
         ({"grpc_port": 0}, "--grpc-port"),
         ({"enable_dbo": True}, "--enable-dbo"),
@@ -68,7 +74,7 @@ def test_an_untested_vllm_is_refused_unless_the_user_says_to_try() -> None:
         ({"kv_sharing_fast_prefill": True}, "--kv-sharing-fast-prefill"),
         ({"worker_extension_cls": "a.B"}, "--worker-extension-cls"),
         ({"api_server_count": 2}, "--api-server-count 2"),
-        ({"data_parallel_size": 2}, "--data-parallel-size 2"),
+        ({"enable_elastic_ep": True}, "--enable-elastic-ep"),
         ({"additional_config": {"langsteer": {}}}, "--additional-config"),
         ({"model_tag": "/other"}, "--model /other"),
     ],
@@ -85,7 +91,7 @@ def test_an_option_in_the_models_place_is_called_one() -> None:
 
 def test_all_conflicts_are_named_at_once() -> None:
     with pytest.raises(options.OptionError) as caught:
-        arm(parsed(headless=True, enable_dbo=True, api_server_count=4))
+        arm(parsed(grpc=True, enable_dbo=True, api_server_count=4))
     assert len(str(caught.value).splitlines()) == 4
 
 

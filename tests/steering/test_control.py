@@ -1,0 +1,112 @@
+"""The API server's line to the workers, with engines that answer from memory."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from steering.engine.control import EngineControl
+from steering.errors import EngineError
+
+ARMED = {
+    "armed": True,
+    "profiles": [],
+    "rows": 9,
+    "rows_in_use": 1,
+    "rows_cached": 2,
+    "edited_tokens": 10,
+    "columns": [16, 16],
+    "columns_taken": [1, 2],
+    "offsets": True,
+}
+
+
+class Worker:
+    """One rank: loads anything but what it was told not to."""
+
+    def __init__(self, *, refuses: str = "", **facts: Any) -> None:
+        self.facts = {**ARMED, "profiles": [], **facts}
+        self.refuses = refuses
+
+    def langsteer_facts(self) -> dict[str, Any]:
+        return {**self.facts, "profiles": list(self.facts["profiles"])}
+
+    def langsteer_load(self, data: bytes) -> dict[str, Any]:
+        if data.decode() == self.refuses:
+            return {"error": f"no room for {self.refuses}"}
+        self.facts["profiles"].append(data.decode())
+        return {"hash": data.decode()}
+
+    def langsteer_unload(self, content_hash: str) -> dict[str, Any]:
+        if content_hash in self.facts["profiles"]:
+            self.facts["profiles"].remove(content_hash)
+        return {"hash": content_hash}
+
+
+def control(*engines: list[Worker]) -> EngineControl:
+    async def call(method: str, name: str, limit: Any, args: Any, kwargs: Any) -> Any:
+        assert (method, limit, kwargs) == ("collective_rpc", None, None)
+        return [[getattr(worker, name)(*args) for worker in ranks] for ranks in engines]
+
+    return EngineControl(
+        SimpleNamespace(
+            output_processor=SimpleNamespace(request_states={}),
+            engine_core=SimpleNamespace(call_utility_all_async=call),
+        )
+    )
+
+
+def test_engines_are_summed_up_and_ranks_are_not() -> None:
+    facts = asyncio.run(control([Worker(), Worker()], [Worker(edited_tokens=5), Worker()]).facts())
+    assert (facts.engines, facts.workers) == (2, 4)
+    assert (facts.rows, facts.rows_in_use, facts.rows_cached) == (18, 2, 4)
+    assert facts.edited_tokens == 15
+    assert facts.columns_taken == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (Worker(profiles=["a"]), "disagree about the loaded profiles"),
+        (Worker(columns=[16, 32]), "room for different profiles; start every node with the same"),
+        (Worker(offsets=False), "room for different profiles"),
+        (Worker(armed=False, reason="no plugin"), "worker 1 of engine 1 is not armed: no plugin"),
+    ],
+)
+def test_a_worker_of_any_engine_that_differs_is_an_error(other: Worker, said: str) -> None:
+    with pytest.raises(EngineError, match=said):
+        asyncio.run(control([Worker(), Worker()], [Worker(), other]).handshake())
+
+
+def test_a_single_engine_is_not_numbered() -> None:
+    with pytest.raises(EngineError, match=r"^worker 0 is not armed: no plugin"):
+        asyncio.run(control([Worker(armed=False, reason="no plugin")]).facts())
+
+
+def test_a_profile_that_one_engine_refuses_is_taken_out_of_the_others() -> None:
+    engines = [[Worker(), Worker()], [Worker(), Worker(refuses="big")]]
+    with pytest.raises(EngineError, match="no room for big"):
+        asyncio.run(control(*engines).load(b"big"))
+    assert all(worker.facts["profiles"] == [] for ranks in engines for worker in ranks)
+    assert asyncio.run(control(*engines).load(b"small")) == "small"
+    assert all(worker.facts["profiles"] == ["small"] for ranks in engines for worker in ranks)
+
+
+def test_a_refusal_does_not_take_out_what_was_there_before() -> None:
+    engines = [[Worker(profiles=["big"])], [Worker(profiles=["big"], refuses="big")]]
+    with pytest.raises(EngineError, match="no room for big"):
+        asyncio.run(control(*engines).load(b"big"))
+    assert "big" in engines[1][0].facts["profiles"]
+
+
+def test_a_vllm_that_cannot_ask_every_engine_is_refused() -> None:
+    lacking = EngineControl(
+        SimpleNamespace(
+            output_processor=SimpleNamespace(request_states={}), engine_core=SimpleNamespace()
+        )
+    )
+    with pytest.raises(EngineError, match="call_utility_all_async"):
+        asyncio.run(lacking.handshake())
