@@ -1,4 +1,4 @@
-"""Nothing of one request reaches another: random traffic on a real engine, see leak_run.py.
+"""Nothing of one request reaches another: random traffic on real engines, see leak_run.py.
 
 The long run is `LANGSTEER_HISTORIES=200 pytest tests/e2e/test_leaks.py`.
 """
@@ -21,9 +21,13 @@ from tests.tiny_model import SIZES, save_model
 pytestmark = pytest.mark.e2e
 
 HISTORIES = int(os.environ.get("LANGSTEER_HISTORIES", "12"))
+# V2 in Triton's interpreter is slow.
+SHARE = {"v1": 1.0, "v2": 0.25, "v2-async": 0.25}
 
 
-def test_every_request_is_answered_as_if_it_were_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("runner", SHARE)
+def test_every_request_is_answered_as_if_it_were_alone(runner: str, tmp_path: Path) -> None:
+    examples = max(1, round(SHARE[runner] * HISTORIES))
     model = save_model(tmp_path / "model", **SIZES)
     identity = fingerprint(model)
     kinds = {"de": "n", "ja": "o", "zh": "no", "fr": "no"}
@@ -48,9 +52,9 @@ def test_every_request_is_answered_as_if_it_were_alone(tmp_path: Path) -> None:
             "skip_tokenizer_init": True,
         },
         "profiles": sorted(str(path) for path in folder.glob("*.safetensors")),
-        "examples": HISTORIES,
+        "examples": examples,
         "seed": 0,
-        "runner": "v1",
+        "runner": runner,
         "vocabulary": 259,
     }
     (tmp_path / "spec.json").write_text(json.dumps(spec))
@@ -67,10 +71,12 @@ def test_every_request_is_answered_as_if_it_were_alone(tmp_path: Path) -> None:
     assert done.returncode == 0, log.read_text()[-6000:]
     result: dict[str, Any] = json.loads(out.read_text())
     counts = result["counts"]
-    print(counts)
-    assert counts["histories"] >= HISTORIES
+    print(runner, counts)
+    module = "cpu_model_runner" if runner == "v1" else "cpu.model_runner"
+    assert result["runner"] == f"vllm.v1.worker.{module}"
+    assert counts["histories"] >= examples
     # That nothing differed means little unless all of it happened.
     for event in ("turns", "cancelled", "cached", "preempted", "loads", "unloads"):
         assert counts.get(event, 0) > 0, counts
-    assert counts["compared"] >= 5 * HISTORIES
+    assert counts["compared"] >= 5 * examples
     assert counts["compared steered"] > counts["compared"] / 3
