@@ -112,6 +112,7 @@ def _measure(
     from steering.bench.bench import bench as measure
     from steering.bench.engine import Engine
     from steering.bench.mix import combinations, mixed
+    from steering.bench.overall import overall
     from steering.capacity import Capacity, plan
     from steering.engine.bench_process import EngineSpec
 
@@ -173,6 +174,7 @@ def _measure(
         "workloads": [asdict(workload) for workload in compared],
         "arms": [{"name": arm.name, "about": arm.about} for arm in sides],
         "rows": rows,
+        "overall": overall(rows),
         "memory": {
             name: {"bytes": report.memory, "kv_blocks": report.kv_blocks}
             for name, report in reports.items()

@@ -32,6 +32,10 @@ def show(result: Mapping[str, Any]) -> None:
         table.add_row(row["workload"] if row["workload"] != last else "", row["arm"], *cells)
         last = row["workload"]
     console.print(table)
+    console.print("Throughput beside stock over all batches, with two standard errors:")
+    for each in result["overall"]:
+        error = "" if each["error"] is None else f" ± {each['error']:.3f}"
+        console.print(f"  {each['arm']}: {each['ratio']:.3f}{error} ({each['batches']} batches)")
     for arm in result["arms"]:
         console.print(f"{arm['name']}: {arm['about']}")
     for name, memory in result["memory"].items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from steering.bench.arms import STEERING, STOCK, arms
 from steering.bench.bench import bench
+from steering.bench.overall import overall
 from steering.bench.plot import draw
 from steering.bench.table import show
 from steering.bench.times import Times
@@ -105,7 +107,25 @@ def test_an_arm_that_does_not_steer_spoils_the_measurement() -> None:
         bench(engines([], forgets=True), SIDES, [SMALL], requests=4, rounds=1)
 
 
+def test_all_batches_of_all_workloads_are_one_figure() -> None:
+    def row(workload: str, arm: str, *rounds: float) -> dict[str, Any]:
+        return {"workload": workload, "arm": arm, "throughput": {"rounds": rounds}}
+
+    found = overall(
+        [
+            *(row("a", "stock", 10.0, 20.0), row("a", "idle", 20.0, 20.0)),
+            *(row("b", "stock", 8.0, 8.0), row("b", "idle", 4.0, 8.0)),
+        ]
+    )
+    # Twice as fast, as fast, half as fast, as fast: the logarithms' mean is nought.
+    assert [(each["arm"], each["ratio"], each["batches"]) for each in found] == [("idle", 1.0, 4)]
+    assert found[0]["error"] == pytest.approx(2 * math.log(2) * math.sqrt(2 / 3) / 2, abs=1e-4)
+    (single,) = overall([row("a", "stock", 10.0), row("a", "idle", 9.0)])
+    assert single == {"arm": "idle", "ratio": 0.9, "error": None, "batches": 1}
+
+
 def test_what_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = bench(engines([]), SIDES, [SMALL], requests=4, rounds=3)
     result = {
         "model": "tiny",
         "device": "cpu",
@@ -113,7 +133,8 @@ def test_what_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         "compiled": True,
         "requests": 4,
         "rounds": 3,
-        "rows": bench(engines([]), SIDES, [SMALL], requests=4, rounds=3),
+        "rows": rows,
+        "overall": overall(rows),
         "arms": [{"name": arm.name, "about": arm.about} for arm in SIDES],
         "memory": {"stock": {"bytes": 1 << 30, "kv_blocks": 10}},
         "tables": {"bytes": 3 << 20, "rows": 5, "columns": 16},
@@ -122,6 +143,7 @@ def test_what_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     text = capsys.readouterr().out
     assert "tiny, 3 rounds of 4 requests, cpu, bfloat16, compiled" in " ".join(text.split())
     assert "0.500" in text
+    assert "idle: 0.500 ± 0.000 (3 batches)" in text
     assert "Memory of stock: 1024 MiB, 10 KV blocks" in text
     assert "3.0 MiB for 5 rows and 16 edited neurons" in text
     for file in draw(result, tmp_path / "bench"):
