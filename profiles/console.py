@@ -25,7 +25,7 @@ def show_profiles(summary: Mapping[str, Any]) -> None:
         )
     rows = summary["languages"]
     for row in (row for row in rows if "file" in row):
-        best = f"{row['scores']['max']:.2f}"
+        best = f"{row['scores']['max']:.2f}" if "scores" in row else "-"
         roles = [_role(row, role) for role in ("target", "suppress")]
         table.add_row(row["language"], str(row["sentences"]), best, *roles)
     table.caption = "Edits; success after held-out lines, and perplexity of the model's own text."

@@ -24,6 +24,8 @@ from profiles.finding.score import score_neurons
 from profiles.learning.calibrate import EVEN, Calibration
 from profiles.learning.prefixes import Role
 from profiles.learning.procedure import Procedure
+from profiles.models.architecture import find_dense_ffns, find_ffns
+from profiles.models.ffn import DenseFFN
 from profiles.models.memory import give_back_freed_memory
 from profiles.models.model import LoadedModel
 from profiles.profile import Edit, Floats, Profile
@@ -31,6 +33,10 @@ from profiles.progress import Stage
 from profiles.recipe import Recipe
 from profiles.versions import versions
 
+_NO_NEURONS = (
+    "the model is a mixture of experts: its profiles are offsets towards their languages, and "
+    "suppress none, which takes neurons"
+)
 # How many of a language's best detectors a profile names: (layer, neuron, score).
 _LISTED = 20
 
@@ -41,16 +47,18 @@ class Made:
 
     Attributes:
         profiles: one a language.
-        activations: see `Activations`.
+        activations: see `Activations`; None of a mixture of experts, which has no neurons to read.
         scores: float32 [languages, layers, neurons], by the recipe's score; the languages are
-            those of the activations.
+            those of the activations. None without them.
         seconds: by stage.
+        warnings: what the user would miss.
     """
 
     profiles: Sequence[Profile]
-    activations: Activations
-    scores: Floats
+    activations: Activations | None
+    scores: Floats | None
     seconds: Mapping[str, float] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
 
 
 def make_profiles(
@@ -76,7 +84,8 @@ def make_profiles(
         languages: which to make, as tagged in the corpus.
         recipe: what an edit is made of.
         stage: shows progress.
-        suppress: those of `languages` that also get a suppress edit; all of them if None.
+        suppress: those of `languages` that also get a suppress edit; all of them if None, and
+            none of a mixture of experts.
         down_projection: see `find_ffns`.
         backend: runs the model over the corpus instead of `loaded`.
         memory_limit: bytes of responses above which they go to a temporary file.
@@ -86,7 +95,9 @@ def make_profiles(
 
     Raises:
         CorpusError, ModelError: see `record` and `learn`.
+        ModelError: neurons are asked for, and the model is a mixture of experts.
     """
+    mixture = _is_mixture(loaded, recipe, suppress, down_projection)
     seconds: dict[str, float] = {}
 
     @contextmanager
@@ -97,33 +108,38 @@ def make_profiles(
         seconds[name] = round(time.monotonic() - begun, 2)
 
     train, held = split_for_learning(corpus, recipe.seed)
-    with timed("activations", "reading the corpus") as show:
-        activations = (
-            record(
-                loaded,
-                corpus,
-                down_projection=down_projection,
-                memory_limit=memory_limit,
-                progress=show,
+
+    def read() -> tuple[Activations, Floats]:
+        with timed("activations", "reading the corpus") as show:
+            activations = (
+                record(
+                    loaded,
+                    corpus,
+                    down_projection=down_projection,
+                    memory_limit=memory_limit,
+                    progress=show,
+                )
+                if backend is None
+                else record_through(
+                    backend, loaded.tokenizer, corpus, memory_limit=memory_limit, progress=show
+                )
             )
-            if backend is None
-            else record_through(
-                backend, loaded.tokenizer, corpus, memory_limit=memory_limit, progress=show
+        with timed("scores", f"scoring neurons ({recipe.score})"):
+            scores = score_neurons(
+                recipe.score,
+                activations,
+                lambda language, scale: attribute(
+                    loaded,
+                    train.texts,
+                    language,
+                    scale,
+                    seed=recipe.seed,
+                    down_projection=down_projection,
+                ),
             )
-        )
-    with timed("scores", f"scoring neurons ({recipe.score})"):
-        scores = score_neurons(
-            recipe.score,
-            activations,
-            lambda language, scale: attribute(
-                loaded,
-                train.texts,
-                language,
-                scale,
-                seed=recipe.seed,
-                down_projection=down_projection,
-            ),
-        )
+        return activations, scores
+
+    found = None if mixture else read()
     teach = Procedure(
         loaded=loaded,
         train=train.texts,
@@ -133,7 +149,7 @@ def make_profiles(
         folder=folder,
         down_projection=down_projection,
     )
-    denied = languages if suppress is None else suppress
+    denied = () if mixture else languages if suppress is None else suppress
     profiles: list[Profile] = []
     with timed("edits", f"making edits ({recipe.method})") as show:
         jobs = len(languages) + sum(language in denied for language in languages)
@@ -147,8 +163,9 @@ def make_profiles(
                     learned = teach(language, role, _part(show, done, jobs))
                     edits[role], accounts[role] = learned.edit, learned.account
                 else:
-                    index = activations.languages.index(language)
-                    edit = closed_edit(recipe, role, activations, scores, index)
+                    assert found, "closed forms of a mixture were refused"
+                    index = found[0].languages.index(language)
+                    edit = closed_edit(recipe, role, *found, index)
                     if edit and recipe.calibrate:
                         learned = teach.calibrated(edit, language, role, _part(show, done, jobs))
                         edit, accounts[role] = learned.edit, learned.account
@@ -159,7 +176,9 @@ def make_profiles(
                 raise CorpusError(
                     f"{recipe.change!r} only suppresses, and {language} is not to be suppressed"
                 )
-            provenance = _provenance(recipe, corpus, activations, scores, language)
+            provenance = _provenance(recipe, corpus, language)
+            if found:
+                provenance |= _findings(recipe, corpus, *found, language)
             profile = Profile(
                 language=language,
                 model=loaded.identity,
@@ -172,7 +191,29 @@ def make_profiles(
             give_back_freed_memory()
     if not keep:
         teach.forget(languages)
-    return Made(profiles=profiles, activations=activations, scores=scores, seconds=seconds)
+    return Made(
+        profiles=profiles,
+        activations=found[0] if found else None,
+        scores=found[1] if found else None,
+        seconds=seconds,
+        warnings=[_NO_NEURONS] if mixture else [],
+    )
+
+
+def _is_mixture(
+    loaded: LoadedModel,
+    recipe: Recipe,
+    suppress: Collection[str] | None,
+    down_projection: str | None,
+) -> bool:
+    """Whether only FFN outputs can be edited; before hours of work, refuses what takes neurons."""
+    if loaded.model is None:  # another backend has it, and refuses a mixture itself
+        return False
+    if all(isinstance(ffn, DenseFFN) for ffn in find_ffns(loaded.model, down_projection)):
+        return False
+    if recipe.method != "learned" or recipe.score != Recipe.score or suppress:
+        find_dense_ffns(loaded.model, down_projection)
+    return True
 
 
 def _calibration(recipe: Recipe) -> Calibration:
@@ -186,16 +227,29 @@ def _part(show: Callable[[int, int], None], done: int, jobs: int) -> Callable[[f
     return lambda share: show(round(1000 * (done + share)), 1000 * jobs)
 
 
-def _provenance(
-    recipe: Recipe, corpus: Corpus, activations: Activations, scores: Floats, language: str
-) -> dict[str, Any]:
-    index = activations.languages.index(language)
-    width = activations.means.shape[2]
-    mine = scores[index].reshape(-1)
+def _provenance(recipe: Recipe, corpus: Corpus, language: str) -> dict[str, Any]:
     return {
         "method": recipe.method,
         "parameters": asdict(recipe),
         "site": "input of the FFN's down projection; output of the FFN before any post-FFN norm",
+        "corpus": {
+            "source": corpus.source,
+            "sha256": corpus.digest,
+            "languages": list(corpus.texts),
+            "sentences": len(corpus.texts[language]),
+        },
+        "versions": versions(),
+    }
+
+
+def _findings(
+    recipe: Recipe, corpus: Corpus, activations: Activations, scores: Floats, language: str
+) -> dict[str, Any]:
+    """What reading the model's neurons adds to a profile's provenance."""
+    index = activations.languages.index(language)
+    width = activations.means.shape[2]
+    mine = scores[index].reshape(-1)
+    return {
         "corpus": {
             "source": corpus.source,
             "sha256": corpus.digest,
@@ -208,5 +262,4 @@ def _provenance(
             for flat in np.argsort(-mine, kind="stable")[:_LISTED]
         ],
         "scores": score_histogram(recipe.score, scores[index]),
-        "versions": versions(),
     }

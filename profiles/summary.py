@@ -28,23 +28,23 @@ def summarize(made: Made, corpus: Corpus, files: Mapping[str, Path]) -> dict[str
         corpus: what it read.
         files: the profile file of each language.
     """
-    languages = made.activations.languages
     profiles = {profile.language: profile for profile in made.profiles}
-    count = max(1, round(_TOP * made.scores[0].size))
-    top = {
-        language: select_best(made.scores[i].reshape(-1), count)
-        for i, language in enumerate(languages)
-    }
     score = made.profiles[0].provenance["parameters"]["score"]
+    found = made.activations.languages if made.activations is not None else tuple(profiles)
+    top: dict[str, np.ndarray[Any, Any]] = {}
     rows = []
-    for i, language in enumerate(languages):
-        row: dict[str, Any] = {
-            **amount(made.activations, language),
-            "scores": score_histogram(score, made.scores[i])["quantiles"],
-            "top_neurons_per_layer": np.bincount(
-                top[language] // made.scores.shape[2], minlength=made.scores.shape[1]
-            ).tolist(),
-        }
+    for i, language in enumerate(found):
+        row: dict[str, Any] = {"language": language, "sentences": len(corpus.texts[language])}
+        if made.activations is not None and made.scores is not None:
+            mine = made.scores[i]
+            top[language] = select_best(mine.reshape(-1), max(1, round(_TOP * mine.size)))
+            row |= {
+                **amount(made.activations, language),
+                "scores": score_histogram(score, mine)["quantiles"],
+                "top_neurons_per_layer": np.bincount(
+                    top[language] // mine.shape[1], minlength=mine.shape[0]
+                ).tolist(),
+            }
         if profile := profiles.get(language):
             row |= {
                 "file": str(files[language]),
@@ -57,9 +57,9 @@ def summarize(made: Made, corpus: Corpus, files: Mapping[str, Path]) -> dict[str
         "model": made.profiles[0].model.name,
         "corpus": {"source": corpus.source, "sha256": corpus.digest},
         "score": score,
-        "warnings": list(corpus.warnings),
+        "warnings": [*corpus.warnings, *made.warnings],
         "languages": rows,
-        "overlap": overlap(list(languages), [top[language] for language in languages]),
+        "overlap": overlap([*top], [*top.values()]),
         "top_share": _TOP,
         "seconds": dict(made.seconds),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,12 @@ from profiles.profile import Edit, Profile
 from steering.capacity import Capacity
 from steering.errors import CapacityError, EngineError
 from steering.request import Combination
+
+NO_NEURONS = (
+    "a mixture of experts: fused kernels run them, and no neuron vector is there to be read or "
+    "edited. Offsets on the FFN outputs work: make the profile by `langsteer profile` with its "
+    "default --method"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +50,7 @@ class Tables:
         shard: [start, stop) of the neurons this worker holds (tensor parallel).
         rows: table rows, the unsteered row 0 included.
         device: where the tables live.
+        experts: those of `layers` that are mixtures of experts and have no neurons to edit.
     """
 
     def __init__(
@@ -53,10 +61,12 @@ class Tables:
         shard: tuple[int, int],
         rows: int,
         device: torch.device | str = "cpu",
+        experts: Collection[int] = (),
     ) -> None:
         self.capacity = capacity
         self.rows = rows
         self._start, self._stop = shard
+        self._experts = frozenset(experts)
         self._profiles: dict[str, Profile] = {}
         # Neurons taken so far, by layer, over ALL ranks: each rank then refuses the same
         # profile, and none is left half-loaded.
@@ -67,6 +77,8 @@ class Tables:
 
     def _allocate(self, layer: int, device: torch.device | str) -> LayerTables:
         width = min(self.capacity.columns[layer], self._stop - self._start)
+        if layer in self._experts:
+            width = 0
         hidden = self.capacity.hidden_size
 
         def zeros(columns: int) -> Tensor:
@@ -97,7 +109,8 @@ class Tables:
             The profile's content hash.
 
         Raises:
-            EngineError: the profile's dimensions are not the model's.
+            EngineError: the profile's dimensions are not the model's, or it edits neurons of a
+                mixture of experts.
             CapacityError: no room; nothing was changed.
         """
         if profile.content_hash in self._profiles:
@@ -183,6 +196,8 @@ class Tables:
                 "them; restart it with the profile in its folder"
             )
         edited = _edited(profile, len(self._taken))
+        if without := [n for n in sorted(self._experts) if edited[n]]:
+            raise EngineError(f"{name} edits neurons of layer {without[0]}, {NO_NEURONS}")
         for layer, neurons in enumerate(edited):
             needed = len(self._taken[layer] | neurons)
             if needed > capacity.columns[layer]:

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from profiles.models.architecture import find_ffns
+from profiles.models.architecture import find_dense_ffns
 from profiles.models.model import LoadedModel
 
 
@@ -61,7 +61,7 @@ def plain_selection(scores: NDArray[np.floating[Any]], count: int) -> list[list[
 
 @contextmanager
 def _noting(loaded: LoadedModel, seen: list[Tensor], down_projection: str | None) -> Iterator[None]:
-    ffns = find_ffns(loaded.model, down_projection)
+    ffns = find_dense_ffns(loaded.model, down_projection)
     handles = [
         ffn.down.register_forward_pre_hook(lambda _m, args: seen.append(args[0])) for ffn in ffns
     ]

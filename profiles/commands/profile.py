@@ -45,8 +45,8 @@ def profile(
     suppress: Annotated[
         str | None,
         typer.Option(
-            help="Languages that also get an edit away from them; by default all of --languages. "
-            "`none` for none: learning then takes half the time."
+            help="Languages that also get an edit away from them; by default all of --languages, "
+            "of a mixture of experts none. `none` for none: learning then takes half the time."
         ),
     ] = None,
     out: Annotated[
@@ -210,8 +210,8 @@ def profile(
             raise LangsteerError("--change ablate only suppresses: leave out --suppress none")
         how.check(down_projection)
         text, wanted = read_text(corpus, languages, limit, columns)
-        denied = [] if suppress == "none" else tags(suppress) or wanted
-        within(denied, wanted, CorpusError, "--suppress takes some of --languages, not")
+        denied = [] if suppress == "none" else tags(suppress) or None
+        within(denied or [], wanted, CorpusError, "--suppress takes some of --languages, not")
         out.mkdir(parents=True, exist_ok=True)
         folder = work or out / ".learning"
         files: dict[str, Path] = {}

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from profiles.errors import CorpusError
 from profiles.learning.prefixes import Role, sample
 from profiles.learning.targets import Encoder, TextLoss, batches
-from profiles.models.architecture import FFN, find_ffns
+from profiles.models.architecture import find_dense_ffns
+from profiles.models.ffn import DenseFFN
 from profiles.models.model import LoadedModel
 from profiles.profile import Floats
 
@@ -84,7 +85,7 @@ def attribute(
         ValueError: `scale` does not have the model's shape.
     """
     _check(texts, language)
-    ffns = find_ffns(loaded.model, down_projection)
+    ffns = find_dense_ffns(loaded.model, down_projection)
     shape = (len(ffns), ffns[0].intermediate_size)
     if scale.shape != shape:
         raise ValueError(f"scale has shape {scale.shape}, the model's neurons {shape}")
@@ -112,7 +113,7 @@ def attribute(
 
 
 @contextmanager
-def _shifts(ffns: Sequence[FFN]) -> Iterator[list[Tensor]]:
+def _shifts(ffns: Sequence[DenseFFN]) -> Iterator[list[Tensor]]:
     """Within the block a vector of zeros is added to every FFN's neurons; yields the vectors."""
     shifts = []
     handles = []

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 from torch import nn
 
 from profiles.errors import ModelError
-from profiles.models.architecture import FFN, find_ffns
+from profiles.models.architecture import find_dense_ffns
+from profiles.models.ffn import DenseFFN
 
 SiteName = Literal["ffn", "attention", "mlp-linear", "all-linear"]
 SITES: tuple[str, ...] = get_args(SiteName)
@@ -50,7 +51,7 @@ class Site:
     name: SiteName
     layers: tuple[tuple[Part, ...], ...]
     gates: tuple[nn.Module | None, ...]
-    ffns: tuple[FFN, ...]
+    ffns: tuple[DenseFFN, ...]
     units: int
 
     @property
@@ -71,12 +72,12 @@ def find_site(model: nn.Module, name: SiteName = "ffn", down_projection: str | N
         down_projection: see `find_ffns`.
 
     Raises:
-        ModelError: see `find_ffns`; or no such linear layer, or layers that differ.
+        ModelError: see `find_dense_ffns`; or no such linear layer, or layers that differ.
         ValueError: `name` is no site.
     """
     if name not in SITES:
         raise ValueError(f"site is {name!r}, must be one of {', '.join(SITES)}")
-    ffns = tuple(find_ffns(model, down_projection))
+    ffns = tuple(find_dense_ffns(model, down_projection))
     names = {module: path for path, module in model.named_modules()}
     layers, gates = [], []
     for ffn in ffns:
@@ -100,7 +101,7 @@ def find_site(model: nn.Module, name: SiteName = "ffn", down_projection: str | N
     return Site(name=name, layers=tuple(layers), gates=tuple(gates), ffns=ffns, units=units)
 
 
-def _input(ffn: FFN) -> Iterator[Part]:
+def _input(ffn: DenseFFN) -> Iterator[Part]:
     yield Part(path=ffn.path, module=ffn.down, reads="input", start=0, width=ffn.intermediate_size)
 
 

@@ -112,6 +112,6 @@ def _layers(loaded: LoadedModel) -> list[nn.Module]:
     for module in loaded.model.modules():
         if isinstance(module, nn.ModuleList) and len(module) == len(ffns):
             pairs = zip(module, ffns, strict=True)
-            if all(any(part is ffn.down for part in layer.modules()) for layer, ffn in pairs):
+            if all(any(part is ffn.output for part in layer.modules()) for layer, ffn in pairs):
                 return [*module]
     raise AssertionError("find_ffns found the layers, so they are there")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from profiles.learning.options import Options
-from profiles.models.architecture import FFN
+from profiles.models.ffn import FFN
 from profiles.profile import Edit
 
 
@@ -25,7 +25,7 @@ class Learnable(ABC):
 
     def __init__(self, ffns: Sequence[FFN]) -> None:
         self.ffns = ffns
-        self.device = next(ffns[0].down.parameters()).device
+        self.device = next(ffns[0].output.parameters()).device
         # Root mean square of each layer's FFN output, the yardstick of every unit.
         self.size_L = torch.ones(len(ffns), device=self.device)
         self.mask_LI: Tensor | None = None
@@ -136,16 +136,16 @@ class Learnable(ABC):
         with ExitStack() as stack, torch.no_grad(), self.off():
             for n, ffn in enumerate(self.ffns):
 
-                def note(_m: nn.Module, _a: object, h: Tensor, n: int = n) -> None:
+                def note(h: Tensor, n: int = n) -> None:
                     # The median ignores BOS, whose FFN outputs are hundreds of times larger.
                     size_N = h.flatten(0, -2)[kept_N].float().square().mean(-1).sqrt()
                     self.size_L[n] = size_N.median().clamp_min(1e-6)
 
-                stack.callback(ffn.output.register_forward_hook(note).remove)
-                if watch := self.watch(n, kept_N):
-                    stack.callback(ffn.down.register_forward_pre_hook(watch).remove)
+                stack.callback(ffn.on_output(note).remove)
+                if stop := self.watch(n, kept_N):
+                    stack.callback(stop)
             forward()
 
-    def watch(self, layer: int, kept_N: Tensor) -> Callable[..., None] | None:
-        """A pre-hook that sees the layer's neurons at the tokens kept, if any is wanted."""
+    def watch(self, layer: int, kept_N: Tensor) -> Callable[[], None] | None:
+        """Look at the layer's neurons at the tokens kept, if wanted; returns what ends it."""
         return None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from profiles.errors import ProfileError
 from profiles.learning.learnable import Learnable
 from profiles.learning.options import Options
-from profiles.models.architecture import FFN
+from profiles.models.ffn import FFN, DenseFFN
 from profiles.models.values import value_vectors
 from profiles.profile import Edit, NeuronEdit
 
@@ -36,13 +36,14 @@ class LearnableNeurons(Learnable):
 
     def __init__(
         self,
-        ffns: Sequence[FFN],
+        ffns: Sequence[DenseFFN],
         chosen: NeuronEdit | None = None,
         *,
         gains: bool = False,
         additions: bool = True,
     ) -> None:
         super().__init__(ffns)
+        self._dense = ffns
         shape = (len(ffns), ffns[0].intermediate_size)
         mask_LI = torch.full(shape, chosen is None, device=self.device)
         if chosen is not None:
@@ -69,14 +70,14 @@ class LearnableNeurons(Learnable):
         both = (options.neuron_rate / among, options.gain_rate)
         return [rate for rate, (_, wanted) in zip(both, self._learned, strict=True) if wanted]
 
-    def watch(self, layer: int, kept_N: Tensor) -> Callable[..., None]:
+    def watch(self, layer: int, kept_N: Tensor) -> Callable[[], None]:
         def note(_module: nn.Module, args: tuple[Any, ...]) -> None:
             y = args[0].flatten(0, -2)[kept_N].float().abs()
             # BOS would outweigh all else. A quantile is sought among a million numbers at most.
             few = y.flatten()[:: max(1, y.numel() // 1_000_000)]
             self._activity_LI[layer] = y.clamp_max(few.quantile(0.999)).mean(0)
 
-        return note
+        return self._dense[layer].down.register_forward_pre_hook(note).remove
 
     def start(self, init: Edit) -> None:
         if init.neurons is None:
@@ -119,7 +120,7 @@ class LearnableNeurons(Learnable):
                 delta = delta + args[0].float() * (self.gains_LI[layer] * gate)
             return (self.apply(args[0], delta), *args[1:])
 
-        return ffn.down.register_forward_pre_hook(edit).remove
+        return self._dense[layer].down.register_forward_pre_hook(edit).remove
 
     def edit(self, values: Sequence[Tensor]) -> Edit:
         given = iter(values)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from profiles.errors import ProfileError
 from profiles.learning.learnable import Learnable
 from profiles.learning.options import Options
-from profiles.models.architecture import FFN
+from profiles.models.ffn import FFN
 from profiles.profile import Edit, OffsetEdit
 
 
@@ -41,10 +40,10 @@ class LearnableOffsets(Learnable):
                 self.units_LH[layer] = unit / self.size_L[layer]
 
     def attach(self, ffn: FFN, layer: int) -> Callable[[], None]:
-        def add(_module: nn.Module, _args: Any, h: Tensor) -> Tensor:
+        def add(h: Tensor) -> Tensor:
             return self.apply(h, self.size_L[layer] * self.units_LH[layer])
 
-        return ffn.output.register_forward_hook(add).remove
+        return ffn.on_output(add).remove
 
     def edit(self, values: Sequence[Tensor]) -> Edit:
         value = (values[0] * self.size_L[:, None]).detach().float().cpu().numpy()

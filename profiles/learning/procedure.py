@@ -22,7 +22,8 @@ from profiles.learning.options import Options
 from profiles.learning.own_text import own_text
 from profiles.learning.prefixes import Lines, Role, Written
 from profiles.learning.pruned import PRUNED
-from profiles.models.architecture import FFN, find_ffns
+from profiles.models.architecture import find_dense_ffns, find_ffns
+from profiles.models.ffn import DenseFFN
 from profiles.models.model import LoadedModel
 from profiles.models.values import value_vectors
 from profiles.profile import Edit
@@ -71,7 +72,8 @@ class Procedure:
         """The edit towards `language`, or away from it; `progress` gets shares from 0 to 1.
 
         Raises:
-            CorpusError, ModelError: see `learn` and `value_vectors`.
+            CorpusError, ModelError: see `learn`, `value_vectors` and, for what takes neurons,
+                `find_dense_ffns`.
         """
         sparse = role == "target" and self.recipe.method == "neurons"
         budgets = sorted(self.recipe.budgets) if sparse else [0.0]
@@ -145,11 +147,11 @@ class Procedure:
         )
 
     @property
-    def _ffns(self) -> list[FFN]:
-        return find_ffns(self.loaded.model, self.down_projection)
+    def _dense(self) -> list[DenseFFN]:
+        return find_dense_ffns(self.loaded.model, self.down_projection)
 
     def _count(self, budget: float) -> int:
-        ffns = self._ffns
+        ffns = self._dense
         return max(1, round(budget * len(ffns) * ffns[0].intermediate_size))
 
     def _own(self, language: str, show: Callable[[int, int], None]) -> Sequence[Written]:
@@ -163,7 +165,8 @@ class Procedure:
         show: Callable[..., None],
         account: dict[str, Any],
     ) -> Learned:
-        learned = self._learn(LearnableOffsets(self._ffns), "offset", language, "target", own, show)
+        ffns = find_ffns(self.loaded.model, self.down_projection)
+        learned = self._learn(LearnableOffsets(ffns), "offset", language, "target", own, show)
         account["offset"] = asdict(learned.report)
         return learned
 
@@ -177,15 +180,15 @@ class Procedure:
         account: dict[str, Any],
     ) -> Learned:
         assert offset.edit.offsets
-        values = [value_vectors(ffn) for ffn in self._ffns]
+        values = [value_vectors(ffn) for ffn in self._dense]
         count, selection = self._count(budget), self.recipe.selection
         found: dict[str, Any] = {"count": count, "budget": budget, "selection": selection}
         if selection == "pursuit":
             few = decompose(offset.edit.offsets, values, offset.sizes, count)
             found["residual"] = round(few.residual, 4)
-            learnable, begin = LearnableNeurons(self._ffns, few.neurons), few.neurons
+            learnable, begin = LearnableNeurons(self._dense, few.neurons), few.neurons
         else:
-            learnable, begin = PRUNED[selection](self._ffns), express(offset.edit.offsets, values)
+            learnable, begin = PRUNED[selection](self._dense), express(offset.edit.offsets, values)
         learned = self._learn(
             learnable,
             f"neurons-{selection}-{budget:g}",
@@ -203,7 +206,7 @@ class Procedure:
         self, language: str, show: Callable[..., None], account: dict[str, Any]
     ) -> Learned:
         selection = self.recipe.suppress_selection
-        learnable = PRUNED[selection](self._ffns, gains=True, additions=False)
+        learnable = PRUNED[selection](self._dense, gains=True, additions=False)
         count = self._count(self.recipe.suppress_budget)
         kind = f"factors-{selection}-{self.recipe.suppress_budget:g}"
         learned = self._learn(learnable, kind, language, "suppress", (), show, budget=count)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import nn
 
 from profiles.errors import ModelError
+from profiles.models.ffn import FFN, DenseFFN
 
 # Path of the down projection below one decoder layer, by family. Its input is the neuron
 # vector; its output, bias included, is the FFN's output before any post-FFN norm. (BLOOM's and
@@ -19,35 +19,19 @@ DOWN_PROJECTIONS: dict[str, str] = {
     "mlp.c_proj": "GPT-2",
     "mlp.dense_4h_to_h": "BLOOM, GPT-NeoX",
     "mlp.fc2": "Phi",
+    "feed_forward.down_proj": "Llama 4, Jamba",
     "fc2": "OPT, XGLM",
 }
-_EXPERTS = ("experts", "block_sparse_moe", "shared_expert", "router")
 _NOT_TEXT = ("vision", "visual", "audio", "encoder")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class FFN:
-    """One decoder layer's feed-forward network.
-
-    Attributes:
-        layer: index of the decoder layer, from 0.
-        down: the down projection; its input [..., intermediate_size] is the neuron vector.
-        output: the module whose output [..., hidden_size] is the FFN's output, bias included,
-            before any post-FFN norm.
-        intermediate_size, hidden_size: neurons of the layer, width of its output.
-        path: name of the down projection below its decoder layer, e.g. "mlp.down_proj".
-    """
-
-    layer: int
-    down: nn.Module
-    output: nn.Module
-    intermediate_size: int
-    hidden_size: int
-    path: str
+# What a feed-forward network beside a mixture of experts is called, in a part of its name.
+_FEED_FORWARD = ("mlp", "ffn", "feed", "shared", "dense")
 
 
 def find_ffns(model: nn.Module, down_projection: str | None = None) -> list[FFN]:
     """The FFN of every decoder layer of `model`, in layer order.
+
+    Those of dense layers are `DenseFFN`s. Of a mixture of experts only the output can be had: all
+    that its experts, shared ones included, add to the layer.
 
     Args:
         model: a transformers decoder model, with or without its LM head.
@@ -55,15 +39,20 @@ def find_ffns(model: nn.Module, down_projection: str | None = None) -> list[FFN]
             architectures that `DOWN_PROJECTIONS` does not name.
 
     Raises:
-        ModelError: mixture of experts, encoder-decoder, or no down projection found.
+        ModelError: encoder-decoder, no down projection found, or experts whose output no module
+            gives.
     """
     name = type(model).__name__
     config: Any = getattr(model, "config", None)
     if getattr(config, "is_encoder_decoder", False):
         raise ModelError(f"{name} is an encoder-decoder; langsteer edits decoder-only models")
-    layers = _decoder_layers(model, config)
-    ffns = [_ffn(layer, i, name, down_projection) for i, layer in enumerate(layers)]
-    widths = sorted({ffn.intermediate_size for ffn in ffns})
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    layers = _decoder_layers(model, text)
+    ffns = [
+        _mixture(layer, i, name, text) or _dense(layer, i, name, down_projection)
+        for i, layer in enumerate(layers)
+    ]
+    widths = sorted({ffn.intermediate_size for ffn in ffns if isinstance(ffn, DenseFFN)})
     if len(widths) > 1:
         raise ModelError(f"{name}: layers have FFNs of different widths {widths}; not supported")
     # Set where tensor-parallel slices of a BLOOM checkpoint are multiplied one by one: the down
@@ -73,8 +62,25 @@ def find_ffns(model: nn.Module, down_projection: str | None = None) -> list[FFN]
     return ffns
 
 
-def _decoder_layers(model: nn.Module, config: Any) -> nn.ModuleList:
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+def find_dense_ffns(model: nn.Module, down_projection: str | None = None) -> list[DenseFFN]:
+    """As `find_ffns`, for what reads or edits neurons.
+
+    Raises:
+        ModelError: see `find_ffns`; or a layer is a mixture of experts.
+    """
+    ffns = find_ffns(model, down_projection)
+    dense = [ffn for ffn in ffns if isinstance(ffn, DenseFFN)]
+    if len(dense) < len(ffns):
+        first = next(ffn for ffn in ffns if not isinstance(ffn, DenseFFN))
+        raise ModelError(
+            f"{type(model).__name__} is a mixture of experts (layer {first.layer}, {first.path}): "
+            "it has no neurons that langsteer can read or edit, only FFN outputs. Offsets on those "
+            "work: `langsteer profile` with the default --method, and without --suppress"
+        )
+    return dense
+
+
+def _decoder_layers(model: nn.Module, text: Any) -> nn.ModuleList:
     count = getattr(text, "num_hidden_layers", None)
     lists = [
         (name, module)
@@ -90,14 +96,37 @@ def _decoder_layers(model: nn.Module, config: Any) -> nn.ModuleList:
     )
 
 
-def _ffn(layer: nn.Module, index: int, name: str, path: str | None) -> FFN:
-    modules = dict(layer.named_modules())
-    experts = next((m for m in modules if m.rpartition(".")[2] in _EXPERTS), None)
-    if experts:
+def _mixture(layer: nn.Module, index: int, name: str, text: Any) -> FFN | None:
+    """The layer's mixture of experts; None where it has none."""
+    experts = [path for path, module in layer.named_modules() if _holds_experts(path, module)]
+    if not experts:
+        return None
+    block, *others = {path.partition(".")[0]: None for path in experts}
+    beside = [
+        child
+        for child, module in layer.named_children()
+        if child != block and any(word in child for word in _FEED_FORWARD) and any(_linears(module))
+    ]
+    if block in experts or others or beside:
         raise ModelError(
-            f"{name} is a mixture of experts (layer {index} has {experts!r}); "
-            "langsteer edits dense models only"
+            f"{name}: the feed-forward network of layer {index} is spread over the modules "
+            f"{', '.join([block, *others, *beside])}; langsteer edits the output of one module"
         )
+    return FFN(
+        layer=index,
+        output=layer.get_submodule(block),
+        hidden_size=int(text.hidden_size),
+        path=block,
+    )
+
+
+def _holds_experts(path: str, module: nn.Module) -> bool:
+    """In every family of transformers they go by this name, as modules or as one of matrices."""
+    return path.rpartition(".")[2] == "experts" or "Experts" in type(module).__name__
+
+
+def _dense(layer: nn.Module, index: int, name: str, path: str | None) -> DenseFFN:
+    modules: Mapping[str, nn.Module] = dict(layer.named_modules())
     found = next((p for p in ([path] if path else DOWN_PROJECTIONS) if p in modules), None)
     size = _linear_size(modules[found]) if found else None
     if found is None or size is None:
@@ -108,7 +137,7 @@ def _ffn(layer: nn.Module, index: int, name: str, path: str | None) -> FFN:
             "reads the FFN's neurons with --down-projection"
         )
     down = modules[found]
-    return FFN(
+    return DenseFFN(
         layer=index,
         down=down,
         output=down,

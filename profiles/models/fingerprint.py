@@ -15,7 +15,17 @@ from profiles.profile import ModelIdentity
 _BLOCK, _BLOCKS = 4096, 16
 _LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 _HIDDEN = ("hidden_size", "n_embd", "d_model")
-_INTERMEDIATE = ("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size")
+# The width of dense layers comes first: where a model mixes both kinds, only they have neurons.
+# Llama 4 gives that another name, and uses the usual one for its experts.
+_INTERMEDIATE = (
+    "intermediate_size_mlp",
+    "intermediate_size",
+    "ffn_dim",
+    "n_inner",
+    "ffn_hidden_size",
+    "moe_intermediate_size",
+    "expert_intermediate_size",
+)
 
 
 def fingerprint(folder: Path, name: str | None = None) -> ModelIdentity:
@@ -32,8 +42,11 @@ def fingerprint(folder: Path, name: str | None = None) -> ModelIdentity:
     architectures = config.get("architectures") or [config.get("model_type", "unknown")]
     text = config.get("text_config") or config
     hidden = _dimension(text, _HIDDEN, folder)
-    # GPT-2 and BLOOM write nothing, or null, for the usual four times the hidden size.
-    intermediate = next((text[k] for k in _INTERMEDIATE if text.get(k)), 4 * hidden)
+    # DBRX keeps that of its experts in a section. GPT-2 and BLOOM write nothing, or null, for the
+    # usual four times the hidden size.
+    places = (text, text.get("ffn_config") or {})
+    widths = (place[k] for place in places for k in _INTERMEDIATE if place.get(k))
+    intermediate = next(widths, 4 * hidden)
     return ModelIdentity(
         name=name or folder.name,
         architecture=str(architectures[0]),

@@ -8,9 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from profiles.compose import Composed, compose
-from profiles.models.architecture import FFN, find_ffns
+from profiles.errors import ModelError
+from profiles.models.architecture import find_ffns
+from profiles.models.ffn import FFN, DenseFFN
 from profiles.profile import Edit
 
 # Which positions of the running forward pass are edited; None for all of them.
@@ -37,6 +40,9 @@ def edited(
         strength: factor on the edit; a number, or one a row.
         first_position: edit from this token position on, BOS being 0; an int, or one a row.
         down_projection: see `find_ffns`.
+
+    Raises:
+        ModelError: see `find_ffns`; or neurons are to be edited in a mixture of experts.
     """
     composed = compose(edit, []) if isinstance(edit, Edit) else edit
     ffns = find_ffns(model, down_projection)
@@ -47,17 +53,23 @@ def edited(
             stack.callback(model.register_forward_pre_hook(hook, with_kwargs=True).remove)
         factor = torch.as_tensor(strength, device=next(model.parameters()).device).float()
         for ffn in ffns:
-            for register, act in _layer_hooks(ffn, composed, factor, positions):
-                stack.callback(register(act).remove)
+            for handle in _layer_hooks(ffn, composed, factor, positions):
+                stack.callback(handle.remove)
         yield
 
 
 def _layer_hooks(
     ffn: FFN, composed: Composed, strength: Tensor, positions: _Positions
-) -> Iterator[tuple[Callable[[Any], Any], Callable[..., Any]]]:
-    parameter = next(ffn.down.parameters())
+) -> Iterator[RemovableHandle]:
+    parameter = next(ffn.output.parameters())
     here = {neuron: v for (layer, neuron), v in composed.neurons.items() if layer == ffn.layer}
     if here:
+        if not isinstance(ffn, DenseFFN):
+            raise ModelError(
+                f"the edit changes neurons of layer {ffn.layer}, which is a mixture of experts "
+                f"({ffn.path}): only its output can be edited. Learn an offset: `langsteer "
+                "profile` with the default --method"
+            )
         index = torch.tensor(list(here), device=parameter.device)
         values = torch.tensor(list(here.values()), device=parameter.device)
         add, scale = values.unbind(1)
@@ -71,15 +83,15 @@ def _layer_hooks(
             out[..., index] = (columns + delta).to(y.dtype)
             return (out, *args[1:])
 
-        yield ffn.down.register_forward_pre_hook, before
+        yield ffn.down.register_forward_pre_hook(before)
     if (value := composed.offsets.get(ffn.layer)) is not None:
         offset = torch.tensor(value, device=parameter.device)
 
-        def after(_module: nn.Module, _args: Any, h: Tensor) -> Tensor:
+        def after(h: Tensor) -> Tensor:
             delta = _where(_times(strength, offset.expand(h.shape)), positions)
             return (h.float() + delta).to(h.dtype)
 
-        yield ffn.output.register_forward_hook, after
+        yield ffn.on_output(after)
 
 
 def _times(strength: Tensor, delta: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ from typing import Any
 from torch import Tensor
 
 from profiles.errors import ModelError
-from profiles.models.architecture import FFN
+from profiles.models.ffn import DenseFFN
 
 
-def value_vectors(ffn: FFN) -> Tensor:
+def value_vectors(ffn: DenseFFN) -> Tensor:
     """float32 [hidden_size, neurons]: column i is neuron i's value (Geva et al. 2021, section 2).
 
     Raises:

@@ -9,8 +9,9 @@ import torch
 from steering.batch import Batch
 from steering.capacity import Capacity
 from steering.engine import ffn
+from steering.engine.experts import Experts
 from steering.errors import EngineError
-from steering.tables import Tables
+from steering.tables import NO_NEURONS, Tables
 from steering.tokens import Tokens
 
 CONFIG_KEY = "langsteer"
@@ -50,18 +51,26 @@ def arm(vllm_config: Any, model: torch.nn.Module, device: torch.device) -> Batch
     )
 
     ffns = ffn.find_ffns(model)
-    _check_layers([one.layer for one in ffns], len(capacity.columns))
+    layers = [one.layer for one in ffns]
+    _check_layers(layers, len(capacity.columns))
     rank, world = get_tensor_model_parallel_rank(), get_tensor_model_parallel_world_size()
-    shards = {ffn.shard(one, capacity.intermediate_size, rank, world) for one in ffns}
+    mixtures = [one for one in ffns if isinstance(one, Experts)]
+    for one in mixtures:
+        one.check(world, vllm_config.model_config.dtype)
+    dense = [one for one in ffns if isinstance(one, ffn.FFN)]
+    if not dense and not capacity.offsets:
+        raise EngineError(f"the profiles edit neurons only, and every layer is {NO_NEURONS}")
+    shards = {ffn.shard(one, capacity.intermediate_size, rank, world) for one in dense}
     scheduler = vllm_config.scheduler_config
     # One request needs at most one row and a step has at most max_num_seqs of them: with
     # this many rows, running out is impossible rather than handled.
     tables = Tables(
         capacity,
-        layers=[one.layer for one in ffns],
-        shard=shards.pop(),
+        layers=layers,
+        shard=shards.pop() if shards else (0, 0),
         rows=scheduler.max_num_seqs + 1,
         device=device,
+        experts=[one.layer for one in mixtures],
     )
     tokens = Tokens(
         scheduler.max_num_batched_tokens,
@@ -88,7 +97,7 @@ def _check_layers(found: list[int], layers: int) -> None:
     mine = [*range(*get_pp_indices(layers, pipeline.rank_in_group, pipeline.world_size))]
     if found != mine:
         raise EngineError(
-            f"this worker has dense feed-forward layers in decoder layers {_ranges(found)}, the "
+            f"this worker has feed-forward layers in decoder layers {_ranges(found)}, the "
             f"profiles need them in {_ranges(mine)}"
         )
 

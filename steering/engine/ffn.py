@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from steering.edit import edit_neurons, edit_output
+from steering.engine.experts import Experts, find_experts
+from steering.engine.layer_path import layer_path
 from steering.errors import EngineError
 from steering.tables import LayerTables, Tables
 from steering.tokens import Tokens
@@ -22,12 +23,14 @@ _ACTIVATIONS = (
     "transformers.activations",
     "torch.nn.modules.activation",
 )
-_LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)(?:\.|$)")
+# In the type's name of a mixture of experts, should it not run on vLLM's fused ones: its shared
+# experts look like an FFN.
+_MIXTURES = ("MoE", "MoeBlock")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FFN:
-    """One feed-forward layer of a vLLM model.
+    """One dense feed-forward layer of a vLLM model.
 
     Attributes:
         layer: global index of its decoder layer.
@@ -61,41 +64,49 @@ class FFN:
         return output
 
 
-def find_ffns(model: nn.Module) -> list[FFN]:
+def find_ffns(model: nn.Module) -> list[FFN | Experts]:
     """The FFNs of a vLLM model's language part, by layer.
 
     Raises:
-        EngineError: none was found, a layer has several, or the model is a mixture of experts.
+        EngineError: none was found, a layer has several, or experts whose output can't be reached.
     """
     # Multimodal models: the vision tower has FFNs of its own, which are not ours.
     inner: Any = getattr(model, "get_language_model", None)
     language: nn.Module = inner() if inner else model
-    found: dict[int, FFN] = {}
-    for name, module in language.named_modules():
-        if "MoE" in type(module).__name__:
-            raise EngineError(
-                f"{type(model).__name__} is a mixture of experts ({type(module).__name__} at "
-                f"{name}); langsteer edits dense feed-forward layers only"
-            )
-        match = _LAYER.search(name)
-        names = _parts(module) if match else None
-        if match is None or names is None:
+    name = type(model).__name__
+    experts = find_experts(language, name)
+    found: dict[int, tuple[str, FFN | Experts]] = {}
+    for path, module in language.named_modules():
+        place = layer_path(path)
+        # What a mixture of experts is made of, shared experts among it, is no FFN of the layer.
+        if place is None or any(path.startswith(f"{block}.") for block in experts):
             continue
-        layer = int(match[1])
+        layer, below = place
+        one: FFN | Experts
+        if path in experts:
+            one = experts[path]
+        elif below and any(word in type(module).__name__ for word in _MIXTURES):
+            raise EngineError(
+                f"{name} is a mixture of experts ({type(module).__name__} at {path}) that does not "
+                "run on vLLM's fused experts; langsteer knows no other"
+            )
+        elif names := _parts(module):
+            one = FFN(
+                layer=layer, module=module, activation=names[0], down=names[1], bare=not below
+            )
+        else:
+            continue
         if layer in found:
             raise EngineError(
-                f"{type(model).__name__} has two feed-forward modules in layer {layer}"
+                f"{name} has two feed-forward modules in layer {layer} ({found[layer][0]}, {path})"
             )
-        bare = match.end() == len(name)
-        found[layer] = FFN(
-            layer=layer, module=module, activation=names[0], down=names[1], bare=bare
-        )
+        found[layer] = path, one
     if not found:
         raise EngineError(
-            f"no feed-forward layer found in {type(model).__name__}: none of its layers has "
+            f"no feed-forward layer found in {name}: none of its layers has "
             "projections up and down beside an activation module"
         )
-    return [found[layer] for layer in sorted(found)]
+    return [found[layer][1] for layer in sorted(found)]
 
 
 def _parts(module: nn.Module) -> tuple[str, str] | None:
@@ -213,7 +224,7 @@ class OutputOffset(nn.Module):
     def forward(self, module: nn.Module, args: Any, output: Any) -> Any:
         if not torch.compiler.is_compiling() and not self._tokens.active:
             return output
-        # Linear layers of vLLM return (output, bias).
+        # Linear layers of vLLM return (output, bias), some mixtures of experts (output, scores).
         h = output[0] if isinstance(output, tuple) else output
         h_TH = h.flatten(0, -2)
         count = h_TH.shape[0]
@@ -222,11 +233,11 @@ class OutputOffset(nn.Module):
         return (edited, *output[1:]) if isinstance(output, tuple) else edited
 
 
-def install(ffns: list[FFN], tables: Tables, tokens: Tokens) -> Iterator[str]:
+def install(ffns: list[FFN | Experts], tables: Tables, tokens: Tokens) -> Iterator[str]:
     """Put the edits into `ffns`; yields a word for each place that was armed."""
     for ffn in ffns:
         layer = tables.layers[ffn.layer]
-        if layer.columns is not None:
+        if layer.columns is not None and isinstance(ffn, FFN):
             activation = getattr(ffn.module, ffn.activation)
             setattr(ffn.module, ffn.activation, SteeredActivation(activation, layer, tokens))
             yield f"neurons.{ffn.layer}"

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from profiles.finding.tally import Tally
 from steering.engine.ffn import FFN, find_ffns
 from steering.errors import EngineError
+from steering.tables import NO_NEURONS
 
 ROW_KEY = "langsteer_row"  # in a request's extra_args: its sentence's place in the batch
 _ATTRIBUTE = "langsteer_recorder"
@@ -57,7 +58,11 @@ class _Recorder:
             )
         self._rank: int = get_tensor_model_parallel_rank()
         self._device: torch.device = runner.device
-        self._ffns = find_ffns(runner.get_model())
+        model = runner.get_model()
+        found = find_ffns(model)
+        self._ffns = [ffn for ffn in found if isinstance(ffn, FFN)]
+        if mixtures := [ffn.layer for ffn in found if not isinstance(ffn, FFN)]:
+            raise EngineError(f"{type(model).__name__}: layer {mixtures[0]} is {NO_NEURONS}")
         self._units = self._ffns[0].width
         self._hidden = int(self._ffns[0].down_proj.output_size)
         self._real: list[list[bool]] = []

@@ -1,9 +1,10 @@
 """One tiny model after another in one process: `python families_run.py SPEC OUT`.
 
-SPEC is JSON {"engine": {LLM arguments}, "models": {name: {"folder": …, "profiles": [files]}},
-"prompt": [ids], "tokens": n, "strength": x}. OUT gets, by name, the answers to one batch,
-unsteered and towards each profile: {"answers": [{"tokens", "logprobs"}]}; or {"error": why vLLM or
-langsteer refused}.
+SPEC is JSON {"engine": {LLM arguments}, "models": {name: {"folder": …, "profiles": [files],
+"refused": [files]}}, "prompt": [ids], "tokens": n, "strength": x}. OUT gets, by name, the answers
+to one batch, unsteered and towards each profile, and why each of "refused" was not loaded:
+{"answers": [{"tokens", "logprobs"}], "refused": [text]}; or {"error": why vLLM or langsteer
+refused the model}.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def main() -> None:
     out: dict[str, Any] = {}
     for name, model in spec["models"].items():
         try:
-            out[name] = {"answers": answers(spec, model)}
+            out[name] = answers(spec, model)
         except Exception as error:  # noqa: BLE001
             traceback.print_exc()
             out[name] = {"error": f"{type(error).__name__}: {error}"}
@@ -35,7 +36,7 @@ def main() -> None:
         Path(sys.argv[2]).write_text(json.dumps(out))
 
 
-def answers(spec: dict[str, Any], model: dict[str, Any]) -> list[dict[str, Any]]:
+def answers(spec: dict[str, Any], model: dict[str, Any]) -> dict[str, Any]:
     from vllm import LLM, SamplingParams
 
     from profiles import store
@@ -45,8 +46,12 @@ def answers(spec: dict[str, Any], model: dict[str, Any]) -> list[dict[str, Any]]
     llm = LLM(
         model=model["folder"],
         **spec["engine"],
-        **in_process.armed(profiles),
+        **in_process.armed([*profiles, *(store.read(Path(path)) for path in model["refused"])]),
     )
+    refused = []
+    for path in model["refused"]:
+        (said,) = llm.collective_rpc("langsteer_load", args=(Path(path).read_bytes(),))
+        refused.append(said.get("error"))
     for path in model["profiles"]:
         (said,) = llm.collective_rpc("langsteer_load", args=(Path(path).read_bytes(),))
         assert "hash" in said, said
@@ -68,16 +73,19 @@ def answers(spec: dict[str, Any], model: dict[str, Any]) -> list[dict[str, Any]]
     outputs = llm.generate(
         [{"prompt_token_ids": spec["prompt"]}] * len(asked), params, use_tqdm=False
     )
-    return [
-        {
-            "tokens": list(output.outputs[0].token_ids),
-            "logprobs": [
-                {str(token): entry.logprob for token, entry in step.items()}
-                for step in output.outputs[0].logprobs
-            ],
-        }
-        for output in outputs
-    ]
+    return {
+        "answers": [
+            {
+                "tokens": list(output.outputs[0].token_ids),
+                "logprobs": [
+                    {str(token): entry.logprob for token, entry in step.items()}
+                    for step in output.outputs[0].logprobs
+                ],
+            }
+            for output in outputs
+        ],
+        "refused": refused,
+    }
 
 
 if __name__ == "__main__":

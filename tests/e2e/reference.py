@@ -19,7 +19,9 @@ class Reference:
 
     Args:
         path: its folder.
-        layers: where its decoder layers are; down: the down projection in one of them.
+        layers: where its decoder layers are.
+        down: the down projection in one of them.
+        output: what gives the FFN's output there; by default the down projection.
     """
 
     def __init__(
@@ -29,10 +31,11 @@ class Reference:
         *,
         layers: str = "model.layers",
         down: str = "mlp.down_proj",
+        output: str | None = None,
     ) -> None:
         from transformers import AutoModelForCausalLM
 
-        self.layers, self.down = layers, down
+        self.layers, self.down, self.output = layers, down, output or down
         self.model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype).eval()
 
     def greedy(
@@ -51,8 +54,10 @@ class Reference:
         tokens = list(prompt)
         logprobs: list[float] = []
         blocks = self.model.get_submodule(self.layers)
-        downs = [block.get_submodule(self.down) for block in blocks]
-        with torch.inference_mode(), Hooked(downs, edit, strength, first):
+        outputs = [block.get_submodule(self.output) for block in blocks]
+        # Layers without neurons have no down projection.
+        downs = [dict(block.named_modules()).get(self.down) for block in blocks]
+        with torch.inference_mode(), Hooked(downs, outputs, edit, strength, first):
             for _ in range(count):
                 logits = self.model(torch.tensor([tokens]), use_cache=False).logits[0, -1].float()
                 token = int(logits.argmax())
@@ -62,15 +67,27 @@ class Reference:
 
 
 class Hooked:
-    def __init__(self, downs: list[Any], edit: Edit | None, strength: float, first: int) -> None:
-        self.downs = downs
+    def __init__(
+        self,
+        downs: list[Any],
+        outputs: list[Any],
+        edit: Edit | None,
+        strength: float,
+        first: int,
+    ) -> None:
+        self.downs, self.outputs = downs, outputs
         self.edit, self.strength, self.first = edit, strength, first
         self.handles: list[Any] = []
 
     def __enter__(self) -> None:
-        for index, down in enumerate(self.downs if self.edit else ()):
+        if self.edit is None:
+            return
+        edited = set(self.edit.neurons.layer.tolist()) if self.edit.neurons else set()
+        for index in edited:
+            down = self.downs[index]
             self.handles.append(down.register_forward_pre_hook(self._neurons(index)))
-            self.handles.append(down.register_forward_hook(self._offset(index)))
+        for index, output in enumerate(self.outputs):
+            self.handles.append(output.register_forward_hook(self._offset(index)))
 
     def __exit__(self, *_: object) -> None:
         for handle in self.handles:
@@ -104,10 +121,12 @@ class Hooked:
         if offsets is not None and layer in offsets.layer.tolist():
             value = torch.from_numpy(offsets.value[offsets.layer.tolist().index(layer)])
 
-        def hook(_module: Any, _args: Any, h: Any) -> Any:
+        def hook(_module: Any, _args: Any, output: Any) -> Any:
+            # Some mixtures of experts give the router's scores as well.
+            h, *rest = output if isinstance(output, tuple) else (output,)
             out = h.clone()
             h = h[..., self.first :, :].float()
             out[..., self.first :, :] = (h + self.strength * value).to(out.dtype)
-            return out
+            return (out, *rest) if rest else out
 
         return hook

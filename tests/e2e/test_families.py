@@ -1,18 +1,22 @@
-"""Every family of dense models, tiny and random: steered by vLLM as by transformers with hooks."""
+"""Every family of models, tiny and random: steered by vLLM as by transformers with hooks."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from profiles.models.fingerprint import fingerprint
-from profiles.profile import Profile
+from profiles.profile import NeuronEdit, Profile
+from tests.e2e.asks import batch, request
 from tests.e2e.conftest import HERE, save_all, synthetic
 from tests.e2e.reference import Reference
 from tests.tiny_model import SIZES, save_model
@@ -60,14 +64,60 @@ FAMILIES: dict[str, tuple[dict[str, Any], str, str]] = {
         "fc2",
     ),
 }
-SPARSE = {"Mixtral": SIZES | {"num_local_experts": 4}}
+FEW = {
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 96,
+    "norm_topk_prob": True,
+}
+MLA = {
+    **{key: value for key, value in SIZES.items() if key != "head_dim"},
+    "num_key_value_heads": 2,
+    "q_lora_rank": None,
+    "kv_lora_rank": 64,
+    "qk_nope_head_dim": 32,
+    "qk_rope_head_dim": 32,
+    "v_head_dim": 32,
+    "first_k_dense_replace": 1,
+    "n_routed_experts": 4,
+    "n_shared_experts": 1,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 96,
+    "routed_scaling_factor": 2.5,
+    "n_group": 1,
+    "topk_group": 1,
+}
+# Mixtures of experts: configuration, decoder layers, the module in one whose output is the FFN's,
+# and the layers that are dense.
+MIXTURES: dict[str, tuple[dict[str, Any], str, str, list[int]]] = {
+    "Mixtral": (SIZES | {"num_local_experts": 4}, "model.layers", "mlp", []),
+    "Qwen2Moe": (SIZES | FEW | {"shared_expert_intermediate_size": 64}, "model.layers", "mlp", []),
+    "Qwen3Moe": (SIZES | FEW | {"mlp_only_layers": [1]}, "model.layers", "mlp", [1]),
+    "Olmoe": (
+        SIZES | {"num_experts": 4, "num_experts_per_tok": 2, "num_key_value_heads": 2},
+        "model.layers",
+        "mlp",
+        [],
+    ),
+    "GraniteMoe": (SIZES | {"num_local_experts": 4}, "model.layers", "block_sparse_moe", []),
+    "DeepseekV2": (MLA, "model.layers", "mlp", [0]),
+    "DeepseekV3": (MLA, "model.layers", "mlp", [0]),
+}
+# What a mixture of experts is added to is not one module's output.
+REFUSED = {
+    "GraniteMoeShared": (
+        SIZES | {"num_local_experts": 4, "shared_intermediate_size": 96},
+        r"two feed-forward modules in layer 0 \(.*block_sparse_moe, .*shared_mlp\)",
+    )
+}
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list[Profile]]]:
     """Of each family a model and three profiles: neurons, offsets, both."""
     out = {}
-    configs = {name: config for name, (config, _, _) in FAMILIES.items()} | SPARSE
+    configs = {name: made[0] for name, made in [*FAMILIES.items(), *MIXTURES.items()]}
+    configs |= {name: config for name, (config, _) in REFUSED.items()}
     for name, config in configs.items():
         folder = save_model(tmp_path_factory.mktemp(name), name, **config)
         identity = fingerprint(folder)
@@ -75,8 +125,26 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list
             synthetic(identity, language, seed, kinds=kinds)
             for seed, (language, kinds) in enumerate({"de": "n", "ja": "o", "zh": "no"}.items())
         ]
+        if name in MIXTURES:
+            dense = MIXTURES[name][3]
+            profiles += [_within(profiles[2], dense, language) for language in ["fr"] if dense]
         out[name] = (folder, profiles)
     return out
+
+
+def _within(profile: Profile, layers: list[int], language: str) -> Profile:
+    """The same, with the neurons of these layers only."""
+    edit = profile.target
+    assert edit is not None
+    assert edit.neurons is not None
+    kept = np.isin(edit.neurons.layer, layers)
+    few = NeuronEdit(**{name: value[kept] for name, value in asdict(edit.neurons).items()})
+    return replace(profile, language=language, target=replace(edit, neurons=few), suppress=None)
+
+
+def _loads(name: str, profiles: list[Profile]) -> list[Profile]:
+    """Those that the model's workers should take: of a mixture no neurons but dense layers'."""
+    return profiles[1:2] + profiles[3:] if name in MIXTURES else profiles
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +157,14 @@ def answered(
         files = where / name
         files.mkdir()
         save_all({profile.language: profile for profile in profiles}, files)
+
+        def paths(some: list[Profile], files: Path = files) -> list[str]:
+            return [str(files / f"{profile.language}.safetensors") for profile in some]
+
         models[name] = {
             "folder": str(folder),
-            "profiles": [str(files / f"{profile.language}.safetensors") for profile in profiles],
+            "profiles": paths(_loads(name, profiles)),
+            "refused": paths([p for p in profiles if p not in _loads(name, profiles)]),
         }
     spec = {
         "engine": {
@@ -126,10 +199,30 @@ def answered(
 def test_steered_as_transformers_with_hooks(
     name: str, answered: dict[str, Any], made: dict[str, tuple[Path, list[Profile]]]
 ) -> None:
-    assert "error" not in answered[name], answered[name]["error"]
-    folder, profiles = made[name]
     _, layers, down = FAMILIES[name]
-    reference = Reference(str(folder), layers=layers, down=down)
+    reference = Reference(str(made[name][0]), layers=layers, down=down)
+    _compare(name, answered, made[name][1], reference)
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_mixtures_of_experts_are_steered_by_offsets(
+    name: str, answered: dict[str, Any], made: dict[str, tuple[Path, list[Profile]]]
+) -> None:
+    _, layers, output, dense = MIXTURES[name]
+    folder, profiles = made[name]
+    reference = Reference(str(folder), layers=layers, down=MLP, output=output)
+    assert len(_loads(name, profiles)) == (2 if dense else 1)
+    _compare(name, answered, _loads(name, profiles), reference)
+    experts = min({0, 1, 2} - set(dense))
+    for reason in answered[name]["refused"]:
+        assert re.search(rf"edits neurons of layer {experts}, a mixture of experts", reason), reason
+    assert len(answered[name]["refused"]) == 2
+
+
+def _compare(
+    name: str, answered: dict[str, Any], profiles: list[Profile], reference: Reference
+) -> None:
+    assert "error" not in answered[name], answered[name]["error"]
     tolerance = LOOSER.get(name, TOLERANCE)
     plain = answered[name]["answers"][0]["logprobs"][0]
     for answer, edit in zip(
@@ -143,7 +236,36 @@ def test_steered_as_transformers_with_hooks(
             assert answer["logprobs"][0] != pytest.approx(plain, abs=10 * tolerance)
 
 
-@pytest.mark.parametrize("name", SPARSE)
-def test_a_mixture_of_experts_is_refused_by_name(name: str, answered: dict[str, Any]) -> None:
-    assert "is a mixture of experts" in answered[name]["error"]
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_in_no_one_modules_output_is_refused_by_name(
+    name: str, answered: dict[str, Any]
+) -> None:
     assert name in answered[name]["error"]
+    assert re.search(REFUSED[name][1], answered[name]["error"])
+
+
+@pytest.mark.parametrize("name", ["Qwen2Moe", "DeepseekV3"])
+def test_an_offset_on_experts_is_added_once_and_not_once_a_rank(
+    name: str,
+    answered: dict[str, Any],
+    made: dict[str, tuple[Path, list[Profile]]],
+    start_engine: Any,
+    tmp_path: Path,
+) -> None:
+    folder, profiles = made[name]
+    offered = _loads(name, profiles)
+    asked = [None, *({"target": p.content_hash, "strength": STRENGTH} for p in offered)]
+    found = start_engine(
+        [batch([request(PROMPT, by, TOKENS) for by in asked])],
+        model=folder,
+        profiles=save_all({p.language: p for p in offered}, tmp_path),
+        threads=1,
+        max_model_len=128,
+        skip_tokenizer_init=True,
+        tensor_parallel_size=2,
+    )
+    assert found["workers"] == 2
+    for ours, alone in zip(found["batches"][0], answered[name]["answers"], strict=True):
+        assert ours["tokens"] == alone["tokens"]
+        for x, y in zip(ours["logprobs"], alone["logprobs"], strict=True):
+            assert x == pytest.approx(y, abs=TOLERANCE)

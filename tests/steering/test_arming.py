@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import torch
 
+from steering.capacity import Capacity
 from steering.engine import arming
 from steering.errors import EngineError
+from tests.steering.test_experts import Sparse, mixed
+from tests.steering.test_ffn import Model
 
 distributed = pytest.importorskip("vllm.distributed", reason="vLLM is not installed")
 
@@ -36,3 +41,36 @@ def test_pipeline_ranks_need_their_own_by_global_index(monkeypatch: pytest.Monke
 def test_layers_are_named_by_ranges() -> None:
     assert arming._ranges([0, 1, 2, 5, 7, 8]) == "0-2, 5, 7-8"
     assert arming._ranges([]) == "none"
+
+
+def arm(monkeypatch: pytest.MonkeyPatch, model: Any, *, offsets: bool = True) -> Any:
+    on(monkeypatch, 0, 1)
+    monkeypatch.setattr(distributed, "get_tensor_model_parallel_rank", lambda: 0)
+    monkeypatch.setattr(distributed, "get_tensor_model_parallel_world_size", lambda: 1)
+    capacity = Capacity(columns=(16, 16), offsets=offsets, hidden_size=4, intermediate_size=32)
+    config = SimpleNamespace(
+        additional_config={"langsteer": capacity.to_config()},
+        parallel_config=SimpleNamespace(),
+        cache_config=SimpleNamespace(),
+        speculative_config=None,
+        model_config=SimpleNamespace(runner_type="generate", dtype=torch.bfloat16),
+        scheduler_config=SimpleNamespace(max_num_seqs=2, max_num_batched_tokens=8),
+        max_concurrent_batches=1,
+    )
+    return arming.arm(config, model, torch.device("cpu"))
+
+
+def test_layers_of_experts_are_armed_for_offsets_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = arm(monkeypatch, mixed()).tables.layers
+    assert [layers[n].columns is None for n in (0, 1)] == [False, True]
+    assert all(layers[n].offset is not None for n in (0, 1))
+    only = arm(monkeypatch, Model(Sparse)).tables.layers
+    assert all(layer.columns is None and layer.offset is not None for layer in only.values())
+
+
+def test_neuron_edits_alone_are_refused_where_no_layer_has_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(EngineError, match=r"every layer is a mixture .* Offsets .* work"):
+        arm(monkeypatch, Model(Sparse), offsets=False)
+    assert arm(monkeypatch, mixed(), offsets=False).tables.layers[0].columns is not None

@@ -173,18 +173,24 @@ def test_buffers_stay_out_of_checkpoints() -> None:
     assert set(model.state_dict()) == before
 
 
-def test_models_without_dense_ffns_are_refused_by_name() -> None:
-    class FusedMoE(nn.Module):
-        pass
+def test_models_without_ffns_that_it_knows_are_refused_by_name() -> None:
+    class OwnMoE(nn.Module):
+        """Not on vLLM's fused experts; its shared experts must not pass for the layer's FFN."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.shared = MLP()
 
     class Sparse(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.mlp = FusedMoE()
+            self.mlp = OwnMoE()
 
-    with pytest.raises(EngineError, match="mixture of experts"):
+    with pytest.raises(
+        EngineError, match=r"Model is a mixture of experts \(OwnMoE at layers.0.mlp"
+    ):
         ffn.find_ffns(Model(Sparse))
-    with pytest.raises(EngineError, match="no feed-forward layer"):
+    with pytest.raises(EngineError, match="no feed-forward layer found in Model"):
         ffn.find_ffns(Model(nn.Identity))
 
 

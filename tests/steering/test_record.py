@@ -243,3 +243,13 @@ def test_a_missing_slice_is_an_error(whole: dict[str, Any]) -> None:
     for missing in ([_slice(whole, 1, [0, 1])], [_slice(whole, 0, [1])]):
         with pytest.raises(BackendError, match="workers hold layers"):
             join(missing)
+
+
+def test_a_mixture_of_experts_has_no_neurons_to_record() -> None:
+    extension, runner = worker()
+    experts = nn.Module()
+    experts.moe_config, experts.routed_experts = SimpleNamespace(), nn.Identity()
+    runner.model.layers[1]["mlp"] = nn.ModuleDict({"experts": experts})
+    error = extension.langsteer_record_begin(LABELS, REAL)["error"]
+    assert error.startswith("Model: layer 1 is a mixture of experts")
+    assert "Offsets on the FFN outputs work" in error

@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from profiles.errors import ModelError
-from profiles.models.architecture import find_ffns
+from profiles.models.architecture import find_dense_ffns
 from profiles.models.hooks import edited
 from profiles.profile import Edit, NeuronEdit, OffsetEdit
 
@@ -58,7 +58,7 @@ def _model(family: str) -> Any:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_finds_every_ffn(family: str) -> None:
-    ffns = find_ffns(_model(family))
+    ffns = find_dense_ffns(_model(family))
     assert [ffn.layer for ffn in ffns] == [0, 1, 2]
     assert {ffn.intermediate_size for ffn in ffns} == {FAMILIES[family][1]}
     assert {ffn.hidden_size for ffn in ffns} == {16}
@@ -68,7 +68,7 @@ def test_finds_every_ffn(family: str) -> None:
 def test_edits_act_where_they_should(family: str) -> None:
     """The down projection reads exactly y', the FFN's output is exactly h'."""
     model = _model(family)
-    ffn = find_ffns(model)[1]
+    ffn = find_dense_ffns(model)[1]
     seen: dict[str, torch.Tensor] = {}
     neurons = NeuronEdit(
         layer=np.array([1, 1], np.int32),
@@ -105,16 +105,10 @@ def _name(model: Any, module: torch.nn.Module) -> str:
     return next(name for name, found in model.named_modules() if found is module)
 
 
-def test_mixture_of_experts_is_refused() -> None:
-    config = transformers.MixtralConfig(**SMALL, num_local_experts=2)
-    with pytest.raises(ModelError, match=r"MixtralForCausalLM is a mixture of experts"):
-        find_ffns(transformers.MixtralForCausalLM(config))
-
-
 def test_encoder_decoder_is_refused() -> None:
     config = transformers.T5Config(vocab_size=50, d_model=16, d_ff=24, num_layers=1, num_heads=2)
     with pytest.raises(ModelError, match="encoder-decoder"):
-        find_ffns(transformers.T5ForConditionalGeneration(config))
+        find_dense_ffns(transformers.T5ForConditionalGeneration(config))
 
 
 def test_unknown_architecture_names_what_it_saw_and_the_way_out() -> None:
@@ -123,14 +117,14 @@ def test_unknown_architecture_names_what_it_saw_and_the_way_out() -> None:
         layer.mlp.strange = layer.mlp.down_proj
         del layer.mlp.down_proj
     with pytest.raises(ModelError, match=r"mlp\.strange.*--down-projection"):
-        find_ffns(model)
-    assert len(find_ffns(model, "mlp.strange")) == 3
+        find_dense_ffns(model)
+    assert len(find_dense_ffns(model, "mlp.strange")) == 3
     with pytest.raises(ModelError, match=r"'mlp\.nothing' is not one"):
-        find_ffns(model, "mlp.nothing")
+        find_dense_ffns(model, "mlp.nothing")
 
 
 def test_bloom_that_bypasses_its_down_projection_is_refused() -> None:
     model = _model("Bloom")
     model.config.slow_but_exact, model.config.pretraining_tp = True, 2
     with pytest.raises(ModelError, match="slow_but_exact"):
-        find_ffns(model)
+        find_dense_ffns(model)

@@ -66,6 +66,27 @@ def test_differences_name_the_fields(folder: Path) -> None:
             {"text_config": {"num_hidden_layers": 1, "hidden_size": 4, "intermediate_size": 9}},
             (1, 4, 9),
         ),
+        # Mixtures of experts: dense layers' neurons where there are any, else the experts'.
+        (
+            {
+                "num_hidden_layers": 3,
+                "hidden_size": 8,
+                "intermediate_size": 24,
+                "moe_intermediate_size": 5,
+            },
+            (3, 8, 24),
+        ),
+        ({"num_hidden_layers": 3, "hidden_size": 8, "moe_intermediate_size": 5}, (3, 8, 5)),
+        (
+            {
+                "num_hidden_layers": 3,
+                "hidden_size": 8,
+                "intermediate_size": 24,
+                "intermediate_size_mlp": 48,
+            },
+            (3, 8, 48),
+        ),
+        ({"n_layers": 3, "d_model": 8, "ffn_config": {"ffn_hidden_size": 20}}, (3, 8, 20)),
     ],
 )
 def test_dimensions_by_family(
