@@ -74,9 +74,10 @@ MLA = {
     **{key: value for key, value in SIZES.items() if key != "head_dim"},
     "num_key_value_heads": 2,
     "q_lora_rank": None,
-    "kv_lora_rank": 64,
+    # The CPU's kernels of MLA take DeepSeek's own 512 + 64 and nothing smaller.
+    "kv_lora_rank": 512,
     "qk_nope_head_dim": 32,
-    "qk_rope_head_dim": 32,
+    "qk_rope_head_dim": 64,
     "v_head_dim": 32,
     "first_k_dense_replace": 1,
     "n_routed_experts": 4,
@@ -86,7 +87,20 @@ MLA = {
     "routed_scaling_factor": 2.5,
     "n_group": 1,
     "topk_group": 1,
+    # As the real ones. With plain rotary embeddings vLLM's CPU kernel disagrees with transformers
+    # before any edit, in models without experts too.
+    "rope_parameters": {
+        "rope_type": "yarn",
+        "rope_theta": 10000.0,
+        "factor": 4.0,
+        "mscale": 1.0,
+        "mscale_all_dim": 1.0,
+        "beta_fast": 32,
+        "beta_slow": 1,
+        "original_max_position_embeddings": 128,
+    },
 }
+ROUTING = {"topk_method": "noaux_tc", "scoring_func": "sigmoid", "norm_topk_prob": True}
 # Mixtures of experts: configuration, decoder layers, the module in one whose output is the FFN's,
 # and the layers that are dense.
 MIXTURES: dict[str, tuple[dict[str, Any], str, str, list[int]]] = {
@@ -101,7 +115,7 @@ MIXTURES: dict[str, tuple[dict[str, Any], str, str, list[int]]] = {
     ),
     "GraniteMoe": (SIZES | {"num_local_experts": 4}, "model.layers", "block_sparse_moe", []),
     "DeepseekV2": (MLA, "model.layers", "mlp", [0]),
-    "DeepseekV3": (MLA, "model.layers", "mlp", [0]),
+    "DeepseekV3": (MLA | ROUTING, "model.layers", "mlp", [0]),
 }
 # What a mixture of experts is added to is not one module's output.
 REFUSED = {
