@@ -8,9 +8,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from profiles.profile import Edit
+from profiles.profile import Edit, Floats, Ints, NeuronEdit
 
-Floats = NDArray[np.float32]
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerNeurons:
+    """The neurons that are edited in one layer.
+
+    Attributes:
+        neuron: int32 [n], ascending, none twice.
+        add, scale: float32 [n], see `NeuronEdit`.
+    """
+
+    neuron: Ints
+    add: Floats
+    scale: Floats
 
 
 @dataclass(kw_only=True)
@@ -18,11 +30,11 @@ class Composed:
     """What one table row holds.
 
     Attributes:
-        neurons: (layer, neuron) -> (add, scale).
+        neurons: by layer; only layers that have any.
         offsets: layer -> float32 [hidden_size].
     """
 
-    neurons: dict[tuple[int, int], tuple[float, float]] = field(default_factory=dict)
+    neurons: dict[int, LayerNeurons] = field(default_factory=dict)
     offsets: dict[int, Floats] = field(default_factory=dict)
 
 
@@ -33,16 +45,8 @@ def compose(target: Edit | None, suppress: Sequence[Edit]) -> Composed:
     of one neuron would pull it to neither value. A neuron that several suppress edits
     share takes their mean, for the same reason. Offsets are directions, not values: they add up.
     """
-    out = Composed()
-    shared: dict[tuple[int, int], list[tuple[float, float]]] = {}
-    for edit in suppress:
-        for key, value in _neurons(edit):
-            shared.setdefault(key, []).append(value)
-    for key, values in shared.items():
-        adds, scales = zip(*values, strict=True)
-        out.neurons[key] = (float(np.mean(adds)), float(np.mean(scales)))
-    for key, value in _neurons(target) if target else ():
-        out.neurons[key] = value
+    wanted = target.neurons if target else None
+    out = Composed(neurons=_neurons(wanted, [edit.neurons for edit in suppress]))
     for edit in [*([target] if target else []), *suppress]:
         if edit.offsets:
             for layer, value_H in zip(edit.offsets.layer.tolist(), edit.offsets.value, strict=True):
@@ -50,9 +54,39 @@ def compose(target: Edit | None, suppress: Sequence[Edit]) -> Composed:
     return out
 
 
-def _neurons(edit: Edit) -> list[tuple[tuple[int, int], tuple[float, float]]]:
-    if not edit.neurons:
-        return []
-    n = edit.neurons
-    keys = zip(n.layer.tolist(), n.neuron.tolist(), strict=True)
-    return list(zip(keys, zip(n.add.tolist(), n.scale.tolist(), strict=True), strict=True))
+def _neurons(
+    target: NeuronEdit | None, suppress: Sequence[NeuronEdit | None]
+) -> dict[int, LayerNeurons]:
+    # In arrays, not neuron by neuron: an engine waits for this, and a large model has 100,000.
+    away = [edit for edit in suppress if edit]
+    if not away and not target:
+        return {}
+    keys, which = np.unique(
+        np.concatenate([np.zeros(0, np.int64), *map(_keys, away)]), return_inverse=True
+    )
+    count = np.bincount(which, minlength=len(keys))
+
+    def mean(name: str) -> NDArray[np.float64]:
+        values = np.concatenate([np.zeros(0), *(getattr(edit, name) for edit in away)])
+        return np.asarray(np.bincount(which, values, minlength=len(keys)) / count, np.float64)
+
+    add, scale = mean("add"), mean("scale")
+    if target:
+        mine = _keys(target)
+        other = ~np.isin(keys, mine)
+        keys = np.concatenate([keys[other], mine])
+        add = np.concatenate([add[other], target.add])
+        scale = np.concatenate([scale[other], target.scale])
+    order = np.argsort(keys)
+    layer, neuron = keys[order] >> 32, (keys[order] & 0xFFFFFFFF).astype(np.int32)
+    add_N, scale_N = add[order].astype(np.float32), scale[order].astype(np.float32)
+    layers, begins = np.unique(layer, return_index=True)
+    ends = [*begins[1:].tolist(), len(layer)]
+    return {
+        at: LayerNeurons(neuron=neuron[begin:end], add=add_N[begin:end], scale=scale_N[begin:end])
+        for at, begin, end in zip(layers.tolist(), begins.tolist(), ends, strict=True)
+    }
+
+
+def _keys(edit: NeuronEdit) -> NDArray[np.int64]:
+    return (edit.layer.astype(np.int64) << 32) | edit.neuron

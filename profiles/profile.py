@@ -16,6 +16,9 @@ from profiles.errors import ProfileError
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float32]
+# Of a value, either sign: the largest number of float16. Times any strength and summed over many
+# profiles it stays finite in float32.
+LARGEST = 65504.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -185,6 +188,11 @@ def _check_array(array: NDArray[Any], shape: tuple[int, ...], dtype: str, where:
     if dtype == "f4" and not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
         raise ProfileError(f"{where}: {bad} of {array.size} values are NaN or infinite")
+    if dtype == "f4" and array.size and (largest := float(np.abs(array).max())) > LARGEST:
+        raise ProfileError(
+            f"{where}: a value of {largest:g}; no activation is that large, at most {LARGEST:g} is "
+            "allowed"
+        )
 
 
 def _check_range(array: Ints, bound: int, where: str) -> None:

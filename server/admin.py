@@ -16,6 +16,7 @@ from server.control import Control
 from server.errors import ApiError, EngineUnavailableError, NotFoundError
 from server.middleware import OWN_PATHS
 from server.registry import Registry
+from steering.errors import EngineError
 
 _LONGEST_WAIT = 3600.0
 
@@ -63,7 +64,10 @@ def attach(app: FastAPI, registry: Callable[[], Registry], control: Callable[[],
     ) -> dict[str, Any]:
         """Take a profile out of the engine, by name or name@version; its file stays."""
         entry = _find(registry().catalog, name)
-        state = "unloaded" if await registry().unload(entry, wait=wait) else "draining"
+        try:
+            state = await registry().unload(entry, wait=wait)
+        except EngineError as error:
+            raise EngineUnavailableError(str(error), reason="engine") from error
         return {"object": "steering.unload", "id": entry.label, "state": state}
 
     @router.get("/status")

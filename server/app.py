@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ class SteeringEndpoints:
         self._metrics: Metrics | None = None
         self._registry: Registry | None = None
         self._control: Control | None = None
-        self._leases = Leases(self._alive)
+        self._leases = Leases()
 
     def attach_router(self, app: FastAPI) -> None:
         """Add middleware and endpoints; once a process, as the metrics can be made only once."""
@@ -80,6 +79,7 @@ class SteeringEndpoints:
             partial(scan, self._settings.profiles_dir, model),
             control,
             self._leases,
+            self._settings.max_strength,
             self._count_profiles,
         )
         await registry.start()
@@ -88,9 +88,6 @@ class SteeringEndpoints:
     def _count_profiles(self, offered: int) -> None:
         if self._metrics is not None:
             self._metrics.profiles(offered)
-
-    def _alive(self) -> Collection[str]:
-        return self._running_control().alive()
 
     def _catalog(self) -> Catalog:
         return self._running_registry().catalog

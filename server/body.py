@@ -13,8 +13,12 @@ from steering.request import PREFIX, SteeringRequest
 
 # A key can be spelled with JSON escapes; only \u004x-\u007x can stand for letters or "_".
 _PLAIN = re.compile(rb"(?i:steer|\\u00[4567])")
-# In forms extra arguments travel as text within text, where a name can be spelled in many ways.
-_FORM = re.compile(rb'name="?' + FIELD.encode() + rb'"?[\s;]|vllm_xargs|' + PREFIX.encode())
+# In forms extra arguments travel as JSON within text, where a name can be spelled with escapes.
+_FORM = re.compile(
+    rb'name="?' + FIELD.encode() + rb'"?[\s;]|' + PREFIX.encode() + rb"|\\u00[4567]", re.IGNORECASE
+)
+# In which ASCII reads as ASCII; by any other a form's names and values may be spelled at will.
+_CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii", "latin-1", "iso-8859-1"})
 _ONCE = frozenset({FIELD, "vllm_xargs", *KEYS})
 
 
@@ -25,9 +29,10 @@ class Body:
     costs one scan and is passed on byte for byte.
     """
 
-    def __init__(self, raw: bytes, media_type: str) -> None:
+    def __init__(self, raw: bytes, media_type: str, charset: str = "") -> None:
         self.raw = raw
         self._media_type = media_type
+        self._charset = charset
 
     @staticmethod
     def is_json(media_type: str) -> bool:
@@ -37,7 +42,7 @@ class Body:
     def suspicious(self) -> bool:
         """False where the body certainly holds no steering."""
         if not self.is_json(self._media_type):
-            return bool(_FORM.search(self.raw))
+            return self._charset not in _CHARSETS or bool(_FORM.search(self.raw))
         # json.loads also reads UTF-16 and UTF-32, where the bytes look different.
         return bool(_PLAIN.search(self.raw)) or not json.detect_encoding(self.raw).startswith(
             "utf-8"
@@ -50,6 +55,12 @@ class Body:
             PolicyError: it is not JSON, or is a form, or repeats a key whose last value would
                 silently win.
         """
+        if self._charset not in _CHARSETS and not self.is_json(self._media_type):
+            raise PolicyError(
+                f"a form in the charset {self._charset[:40]!r} is not read; send it in UTF-8",
+                param="content-type",
+                reason="malformed_body",
+            )
         if not self.is_json(self._media_type):
             raise PolicyError(
                 f"{FIELD} and vllm_xargs are taken from JSON bodies only, this one is "

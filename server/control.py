@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from steering.request import SteeringRequest
@@ -46,13 +46,16 @@ class Control(Protocol):
         """Load a profile file's bytes into every worker; returns its content hash."""
 
     async def unload(self, content_hash: str) -> None:
-        """Remove a profile that no running request uses from every worker."""
+        """Remove a profile that no request in the engine uses from every worker, or from none."""
 
-    def alive(self) -> Collection[str]:
-        """Ids of the requests that the engine has not finished."""
+    async def in_use(self, content_hash: str) -> bool:
+        """Whether a request in the engine, queued ones included, uses the profile."""
 
-    async def canary(self, requests: Sequence[SteeringRequest]) -> None:
-        """Prove that each request changes logits, and that no steering changes none."""
+    async def canary(self, requests: Sequence[SteeringRequest], strongest: float) -> None:
+        """Prove that each request changes logits, and that no steering changes none.
+
+        Up to the strength `strongest` logits must stay numbers.
+        """
 
     async def facts(self) -> EngineFacts:
         """The engine's figures."""

@@ -3,49 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 
 class Leases:
-    """Counts requests by the profiles they name, from the decision to their end.
+    """Counts requests by the profiles they name, from the decision to the end of their answer.
 
-    A worker knows the requests of its batch only. One that still waits in the scheduler's queue
-    names its profile by hash too, and the worker could not run it without: so a profile is free
-    only when no request anywhere was promised it.
-
-    Args:
-        alive: ids of the requests that the engine has not finished.
+    The engine knows every request that it was sent; one that is still on its way to it is known
+    here only. A profile is free when neither needs it.
     """
 
-    def __init__(self, alive: Callable[[], Collection[str]] = frozenset) -> None:
-        self._alive = alive
+    def __init__(self) -> None:
         self._held: Counter[str] = Counter()
-        # Of requests whose client left: what they named, and who was alive then. The engine hears
-        # of an abort a little later than we do, and which of the ids was theirs is not known.
-        self._left: list[tuple[frozenset[str], frozenset[str]]] = []
 
     def take(self, hashes: Collection[str]) -> None:
         """A request that names these profiles begins."""
         self._held.update(hashes)
 
-    def give_back(self, hashes: Collection[str], *, complete: bool) -> None:
-        """It ended.
-
-        Args:
-            hashes: as taken.
-            complete: its whole answer was sent; False if it broke off, and may still run.
-        """
+    def give_back(self, hashes: Collection[str]) -> None:
+        """It ended, or its client left: what still runs of it, the engine knows."""
         self._held.subtract(hashes)
         self._held = +self._held
-        alive = frozenset() if complete else frozenset(self._alive())
-        if alive:
-            self._left.append((frozenset(hashes), alive))
 
     def free(self, content_hash: str) -> bool:
-        """Whether no request in flight names this profile."""
-        if self._left:
-            alive = frozenset(self._alive())
-            self._left = [(named, ids & alive) for named, ids in self._left if ids & alive]
-        return not self._held[content_hash] and not any(
-            content_hash in named for named, _ in self._left
-        )
+        """Whether no request holds this profile."""
+        return not self._held[content_hash]

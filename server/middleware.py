@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from email.message import EmailMessage
 from typing import Any
 
 from starlette.responses import JSONResponse
@@ -22,7 +23,10 @@ from server.wish import HEADER
 OWN_PATHS = "/v1/steering/"
 _HEADER = HEADER.lower().encode()
 # Sent to these, the header of a client that always sends it means nothing: no text is made.
-_INERT = ("/v1/responses/", OWN_PATHS, "/ping", "/tokenize", "/detokenize")
+_INERT = (
+    *("/v1/responses/", "/v1/messages/count_tokens", OWN_PATHS),
+    *("/ping", "/tokenize", "/detokenize", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"),
+)
 
 
 class SteeringMiddleware:
@@ -67,7 +71,7 @@ class SteeringMiddleware:
             await self._refresh()
         if scope["method"] not in {"POST", "PUT", "PATCH"} or path.startswith(OWN_PATHS):
             return await self.app(scope, receive, send)
-        media_type = _header(scope, b"content-type").partition(";")[0].strip().lower()
+        media_type, charset = _content_type(_header(scope, b"content-type"))
         limit = None if Body.is_json(media_type) else self._max_body
         messages, whole = await _read(receive, limit)
         if messages[-1]["type"] == "http.disconnect":
@@ -75,7 +79,8 @@ class SteeringMiddleware:
         replay = _replay(messages, receive)
         if not whole:
             return await self.app(scope, replay, send)
-        body = Body(b"".join(message.get("body", b"") for message in messages), media_type)
+        raw = b"".join(message.get("body", b"") for message in messages)
+        body = Body(raw, media_type, charset)
         try:
             decision = self._decide(path, scope, body)
         except ApiError as error:
@@ -125,7 +130,7 @@ class SteeringMiddleware:
             exchange.cancel()
             raise
         finally:
-            self._leases.give_back(hashes, complete=exchange.outcome == "ok")
+            self._leases.give_back(hashes)
             self._metrics.finished(applied.labels(), exchange.outcome)
 
 
@@ -138,6 +143,14 @@ def _route(scope: Scope) -> str:
 
 def _header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
+
+
+def _content_type(value: str) -> tuple[str, str]:
+    """(media type, charset or ""), in small letters."""
+    message = EmailMessage()
+    message["content-type"] = value or "application/octet-stream"
+    charset = message.get_param("charset", "")
+    return value.partition(";")[0].strip().lower(), str(charset).strip().lower()
 
 
 def _resized(scope: Scope, length: int) -> Scope:

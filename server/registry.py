@@ -14,7 +14,7 @@ from server.catalog import Catalog, Entry
 from server.control import Control
 from server.errors import InUseError, NotFoundError
 from server.leases import Leases
-from server.retired import Retired
+from server.retired import Fate, Retired
 from server.scan import ProfileFile, Refusal, Scanner
 from steering.request import SteeringRequest
 
@@ -47,7 +47,8 @@ class Registry:
     Args:
         scanner: reads and verifies the folder; runs in a thread.
         control: the engine.
-        leases: what requests in flight need.
+        leases: what requests on their way to the engine need.
+        strongest: the largest strength that a request may ask for.
         changed: told how many profiles are on offer, whenever that changes.
     """
 
@@ -56,10 +57,12 @@ class Registry:
         scanner: Scanner,
         control: Control,
         leases: Leases,
+        strongest: float,
         changed: Callable[[int], None] = lambda n: None,
     ) -> None:
         self._scanner = scanner
         self._control = control
+        self._strongest = strongest
         self._changed = changed
         self._catalog = Catalog()
         self._lock = asyncio.Lock()
@@ -90,7 +93,9 @@ class Registry:
             if not scan.files:
                 raise ProfileError("the profile folder holds no profile files")
             entries = [await self._load(file) for file in scan.files.values()]
-            await self._control.canary([_probe(entry.profile) for entry in entries])
+            await self._control.canary(
+                [_probe(entry.profile) for entry in entries], self._strongest
+            )
             self._publish(entries)
 
     async def reload(self) -> ReloadReport:
@@ -110,17 +115,21 @@ class Registry:
             self._publish(kept.values())
             await self._retired.sweep()
             loaded: list[Entry] = []
-            for name, file in scan.files.items():
-                if name in kept and _same(kept[name], file):
-                    continue
-                try:
-                    entry = await self._load_proven(file)
-                except LangsteerError as error:
-                    refused.append(Refusal(file=f"{name}.safetensors", reason=self._said(error)))
-                    continue
-                kept[name] = entry
-                loaded.append(entry)
-            self._publish(kept.values())
+            try:
+                for name, file in scan.files.items():
+                    if name in kept and _same(kept[name], file):
+                        continue
+                    try:
+                        entry = await self._load_proven(file)
+                    except LangsteerError as error:
+                        reason = self._said(error)
+                        refused.append(Refusal(file=f"{name}.safetensors", reason=reason))
+                        continue
+                    kept[name] = entry
+                    loaded.append(entry)
+            finally:
+                # Whatever the engine raised: what was loaded before is good.
+                self._publish(kept.values())
             await self._retired.sweep()
             new = {entry.name for entry in loaded}
             report = ReloadReport(
@@ -133,7 +142,7 @@ class Registry:
             logger.info("reloaded profiles: %s", report)
             return report
 
-    async def unload(self, entry: Entry, *, wait: float | None) -> bool:
+    async def unload(self, entry: Entry, *, wait: float | None) -> Fate:
         """Take a profile out of the catalogue and the engine.
 
         Args:
@@ -141,19 +150,23 @@ class Registry:
             wait: seconds to wait for requests in flight; None refuses where there are any.
 
         Returns:
-            Whether it is out of the engine; False while requests in flight still use it. It is
-            off the catalogue then, and goes when they end.
+            What became of it. While requests in flight still use it, it is off the catalogue, and
+            goes when they end.
 
         Raises:
             NotFoundError: it has left the catalogue meanwhile.
             InUseError: requests in flight use it, and `wait` is None. Nothing has changed.
+            EngineError: the engine does not answer.
         """
         async with self._lock:
             if self._catalog.get(entry.name) is not entry:
                 raise NotFoundError(
                     f"{entry.label} is no longer on offer", param="name", reason="unknown_profile"
                 )
-            if wait is None and not self._retired.free(entry):
+            if wait is None and (
+                await self._control.in_use(entry.profile.content_hash)
+                or not self._retired.free(entry)
+            ):
                 raise InUseError(
                     f"requests in flight use {entry.label}; say how long to wait for them, e.g. "
                     "?wait=30",
@@ -161,8 +174,14 @@ class Registry:
                     reason="in_use",
                 )
             self._publish(other for other in self._catalog if other is not entry)
+            fate = self._retired.fate(entry)
             await self._retired.sweep()
-        return await self._retired.gone(entry, wait or 0.0)
+        if fate is None:  # another name on offer has the same content
+            return "unloaded"
+        try:
+            return await asyncio.wait_for(asyncio.shield(fate), wait or 0.0)
+        except TimeoutError:
+            return "draining"
 
     async def _load(self, file: ProfileFile) -> Entry:
         found = await self._control.load(file.data)
@@ -183,8 +202,8 @@ class Registry:
         """Load one more profile; if it has no effect, take it out of the engine again."""
         entry = await self._load(file)
         try:
-            await self._control.canary([_probe(entry.profile)])
-        except LangsteerError:
+            await self._control.canary([_probe(entry.profile)], self._strongest)
+        except BaseException:  # whatever it is: nobody else knows that it is loaded
             if not self._offers(entry.profile.content_hash):
                 self._retired.add(entry)
                 await self._retired.sweep()

@@ -69,7 +69,11 @@ class Batch:
             ValueError, EngineError: as `add`.
         """
         # Rows are given back before new ones are taken: a full batch needs them.
-        for request_id in (*finished, *(known for known in self._requests if known not in live)):
+        # In one order on every rank: sets of strings have another in each process.
+        for request_id in (
+            *sorted(finished),
+            *(known for known in self._requests if known not in live),
+        ):
             self.remove(request_id)
         for request_id, extra_args in live.items():
             if request_id not in self._requests:

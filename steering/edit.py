@@ -38,7 +38,7 @@ def edit_neurons(
     change_TC = torch.addcmul(
         add_RC.index_select(0, row_T), scale_RC.index_select(0, row_T), y32_TC
     )
-    edited_TC = torch.addcmul(y32_TC, strength_T.unsqueeze(1), change_TC).to(y_TI.dtype)
+    edited_TC = _rounded(torch.addcmul(y32_TC, strength_T.unsqueeze(1), change_TC), y_TI.dtype)
     steered_T1 = (row_T != 0).unsqueeze(1)
     return y_TI.index_copy_(1, columns_C, torch.where(steered_T1, edited_TC, y_TC))
 
@@ -58,4 +58,16 @@ def edit_output(h_TH: Tensor, offset_RH: Tensor, row_T: Tensor, strength_T: Tens
     """
     offset_TH = offset_RH.index_select(0, row_T)
     edited_TH = torch.addcmul(h_TH.to(torch.float32), strength_T.unsqueeze(1), offset_TH)
-    return torch.where((row_T != 0).unsqueeze(1), edited_TH.to(h_TH.dtype), h_TH)
+    return torch.where((row_T != 0).unsqueeze(1), _rounded(edited_TH, h_TH.dtype), h_TH)
+
+
+def _rounded(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """To `dtype`; what float16 cannot hold becomes its largest number and not infinite.
+
+    Infinity soon is no number at all, stays in the KV cache's blocks, and would be read there by
+    requests that get them next. The other formats hold all that a profile may ask for.
+    """
+    if dtype == torch.float16:
+        limit = torch.finfo(dtype).max
+        x = x.clamp(-limit, limit)
+    return x.to(dtype)

@@ -33,13 +33,14 @@ def install() -> dict[str, tuple[str, ...]]:
         What this vLLM lacks, in words, by name of the model runner; nothing where the
         patches are in place.
     """
-    from steering.engine import prefix_cache
+    from steering.engine import admission, prefix_cache
     from steering.engine.runners import RUNNERS
 
-    cache_lacks = prefix_cache.missing()
-    missing = {runner.name: (*cache_lacks, *runner.missing()) for runner in RUNNERS}
-    if not cache_lacks:
+    core_lacks = (*prefix_cache.missing(), *admission.missing())
+    missing = {runner.name: (*core_lacks, *runner.missing()) for runner in RUNNERS}
+    if not core_lacks:
         prefix_cache.install()
+        admission.install()
     for runner in RUNNERS:
         if not missing[runner.name]:
             runner.install()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from profiles.compose import compose
@@ -68,11 +69,11 @@ class Tables:
         self._start, self._stop = shard
         self._experts = frozenset(experts)
         self._profiles: dict[str, Profile] = {}
-        # Neurons taken so far, by layer, over ALL ranks: each rank then refuses the same
-        # profile, and none is left half-loaded.
-        self._taken: list[set[int]] = [set() for _ in capacity.columns]
-        # Slot in the column list of each neuron (index within the shard).
-        self._slot: dict[int, dict[int, int]] = {layer: {} for layer in layers}
+        # How many profiles edit each neuron [layers, neurons], of ALL ranks: each rank then
+        # refuses the same profile, and none is left half-loaded.
+        self._uses = np.zeros((len(capacity.columns), capacity.intermediate_size), np.int16)
+        # Slot in the column list of each neuron of the shard, -1 without one.
+        self._slot = {layer: np.full(self._stop - self._start, -1) for layer in layers}
         self.layers = {layer: self._allocate(layer, device) for layer in layers}
 
     def _allocate(self, layer: int, device: torch.device | str) -> LayerTables:
@@ -100,7 +101,8 @@ class Tables:
     @property
     def columns_taken(self) -> list[int]:
         """Per layer of the model, how many columns loaded profiles use."""
-        return [len(taken) for taken in self._taken]
+        taken: list[int] = np.count_nonzero(self._uses, axis=1).tolist()
+        return taken
 
     def load(self, profile: Profile) -> str:
         """Make a profile available to `write_row`; loading it twice changes nothing.
@@ -115,10 +117,9 @@ class Tables:
         """
         if profile.content_hash in self._profiles:
             return profile.content_hash
-        wanted = self._check(profile)
-        for layer, neurons in enumerate(wanted):
-            self._taken[layer] |= neurons
-            if neurons and layer in self.layers:
+        for layer, neurons in self._check(profile).items():
+            self._uses[layer, neurons] += 1
+            if layer in self.layers:
                 self._give_slots(layer, neurons)
         self._profiles[profile.content_hash] = profile
         return profile.content_hash
@@ -131,12 +132,10 @@ class Tables:
         profile = self._profiles.pop(content_hash, None)
         if profile is None:
             return
-        still = [_edited(other, len(self._taken)) for other in self._profiles.values()]
-        for layer, neurons in enumerate(_edited(profile, len(self._taken))):
-            gone = neurons - set().union(*(edited[layer] for edited in still))
-            self._taken[layer] -= gone
-            for neuron in gone:
-                self._slot.get(layer, {}).pop(neuron - self._start, None)
+        for layer, neurons in _edited(profile).items():
+            self._uses[layer, neurons] -= 1
+            if layer in self.layers:
+                self._slot[layer][self._uses[layer, self._start : self._stop] == 0] = -1
 
     def write_row(self, row: int, combination: Combination) -> None:
         """Compose `combination` into `row` of every layer.
@@ -149,15 +148,13 @@ class Tables:
             self._edit(target, "target") if target else None,
             [self._edit(content_hash, "suppress") for content_hash in suppress],
         )
-        by_layer: dict[int, list[tuple[int, float, float]]] = {}
-        for (layer, neuron), (add, scale) in composed.neurons.items():
-            by_layer.setdefault(layer, []).append((neuron - self._start, add, scale))
         for layer, tables in self.layers.items():
             if tables.columns is not None and tables.add is not None and tables.scale is not None:
                 values = np.zeros((2, tables.columns.shape[0]), dtype=np.float32)
-                for local, add, scale in by_layer.get(layer, []):
-                    if 0 <= local < self._stop - self._start:
-                        values[:, self._slot[layer][local]] = add, scale
+                if edited := composed.neurons.get(layer):
+                    mine = (edited.neuron >= self._start) & (edited.neuron < self._stop)
+                    slots = self._slot[layer][edited.neuron[mine] - self._start]
+                    values[:, slots] = edited.add[mine], edited.scale[mine]
                 tables.add[row].copy_(torch.from_numpy(values[0]))
                 tables.scale[row].copy_(torch.from_numpy(values[1]))
             if tables.offset is not None:
@@ -179,7 +176,7 @@ class Tables:
             raise EngineError(f"profile {profile.language}@{profile.version} has no {role} edit")
         return edit
 
-    def _check(self, profile: Profile) -> list[set[int]]:
+    def _check(self, profile: Profile) -> dict[int, NDArray[np.int32]]:
         """The neurons `profile` edits by layer, if the tables have room for it all."""
         model, capacity = profile.model, self.capacity
         found = (model.layers, model.hidden_size, model.intermediate_size)
@@ -195,11 +192,17 @@ class Tables:
                 f"{name} has FFN-output offsets and this engine was started without room for "
                 "them; restart it with the profile in its folder"
             )
-        edited = _edited(profile, len(self._taken))
-        if without := [n for n in sorted(self._experts) if edited[n]]:
+        edited = _edited(profile)
+        if without := sorted(self._experts & edited.keys()):
             raise EngineError(f"{name} edits neurons of layer {without[0]}, {NO_NEURONS}")
-        for layer, neurons in enumerate(edited):
-            needed = len(self._taken[layer] | neurons)
+        if edited and not any(capacity.columns):
+            raise CapacityError(
+                f"{name} edits neurons and this engine was started without room for any; restart "
+                "it with the profile in its folder"
+            )
+        taken = self.columns_taken
+        for layer, neurons in edited.items():
+            needed = taken[layer] + int(np.count_nonzero(self._uses[layer, neurons] == 0))
             if needed > capacity.columns[layer]:
                 raise CapacityError(
                     f"{name} needs {needed} edited neurons in layer {layer}, the engine was "
@@ -208,30 +211,31 @@ class Tables:
                 )
         return edited
 
-    def _give_slots(self, layer: int, neurons: set[int]) -> None:
-        """Put the neurons of this rank into the layer's column list, in a fixed order."""
+    def _give_slots(self, layer: int, neurons: NDArray[np.int32]) -> None:
+        """Put the neurons of this rank into the layer's column list, in a fixed order.
+
+        The rest of the list must be distinct real columns too: the first that nobody edits.
+        """
         columns, slots = self.layers[layer].columns, self._slot[layer]
         assert columns is not None, "capacity was checked"
-        listed = columns.tolist()
-        unused = [slot for slot in range(len(listed)) if slot not in set(slots.values())]
-        for neuron in sorted(neurons):
-            local = neuron - self._start
-            if local in slots or not 0 <= local < self._stop - self._start:
-                continue
-            slot = unused.pop(0)
-            # The neuron may already stand in the list as padding: change places with it.
-            if local in listed:
-                listed[listed.index(local)] = listed[slot]
-            listed[slot] = local
-            slots[local] = slot
-        columns.copy_(torch.tensor(listed))
+        local = neurons[(neurons >= self._start) & (neurons < self._stop)] - self._start
+        new = local[slots[local] < 0]
+        free = np.ones(columns.shape[0], dtype=bool)
+        free[slots[slots >= 0]] = False
+        unused = np.flatnonzero(free)
+        slots[new] = unused[: len(new)]
+        padding = unused[len(new) :]
+        listed = np.empty(columns.shape[0], dtype=np.int64)
+        listed[slots[slots >= 0]] = np.flatnonzero(slots >= 0)
+        listed[padding] = np.flatnonzero(slots < 0)[: len(padding)]
+        columns.copy_(torch.from_numpy(listed))
 
 
-def _edited(profile: Profile, layers: int) -> list[set[int]]:
-    out: list[set[int]] = [set() for _ in range(layers)]
-    for edit in profile.edits().values():
-        if edit.neurons:
-            pairs = zip(edit.neurons.layer.tolist(), edit.neurons.neuron.tolist(), strict=True)
-            for layer, neuron in pairs:
-                out[layer].add(neuron)
-    return out
+def _edited(profile: Profile) -> dict[int, NDArray[np.int32]]:
+    """The neurons a profile edits, in either role, by layer: ascending, none twice."""
+    edits = [edit.neurons for edit in profile.edits().values() if edit.neurons]
+    if not edits:
+        return {}
+    layers = np.concatenate([edit.layer for edit in edits])
+    neurons = np.concatenate([edit.neuron for edit in edits])
+    return {layer: np.unique(neurons[layers == layer]) for layer in np.unique(layers).tolist()}

@@ -62,17 +62,16 @@ def _layer_hooks(
     ffn: FFN, composed: Composed, strength: Tensor, positions: _Positions
 ) -> Iterator[RemovableHandle]:
     parameter = next(ffn.output.parameters())
-    here = {neuron: v for (layer, neuron), v in composed.neurons.items() if layer == ffn.layer}
-    if here:
+    if here := composed.neurons.get(ffn.layer):
         if not isinstance(ffn, DenseFFN):
             raise ModelError(
                 f"the edit changes neurons of layer {ffn.layer}, which is a mixture of experts "
                 f"({ffn.path}): only its output can be edited. Learn an offset: `langsteer "
                 "profile` with the default --method"
             )
-        index = torch.tensor(list(here), device=parameter.device)
-        values = torch.tensor(list(here.values()), device=parameter.device)
-        add, scale = values.unbind(1)
+        index = torch.tensor(here.neuron, dtype=torch.int64, device=parameter.device)
+        add = torch.tensor(here.add, device=parameter.device)
+        scale = torch.tensor(here.scale, device=parameter.device)
 
         def before(_module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             y = args[0]

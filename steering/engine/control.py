@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from profiles import store
 from profiles.errors import LangsteerError
 from steering import plugin
 from steering.batch import Batch
+from steering.engine.admission import IN_USE
 from steering.engine.arming import batch_of
 from steering.engine.runners import why_not_armed
 from steering.errors import EngineError
@@ -53,9 +55,19 @@ class WorkerExtension:
         if batch is None:
             return {"error": "this worker is not armed"}
         try:
-            return {"hash": batch.tables.load(store.loads(data, "profile from the server"))}
+            profile = store.loads(data, "profile from the server")
+            return {"hash": batch.tables.load(profile), "roles": sorted(profile.edits())}
         except LangsteerError as error:
             return {"error": str(error)}
+
+    def langsteer_in_use(self, content_hash: str) -> dict[str, Any]:
+        """An "error" where a request of the batch uses the profile."""
+        batch = _batch(self)
+        if batch is None:
+            return {"error": "this worker is not armed"}
+        if batch.slots.uses(content_hash):
+            return {"error": IN_USE.format(content_hash[:12])}
+        return {}
 
     def langsteer_unload(self, content_hash: str) -> dict[str, Any]:
         """Unload a profile no live request uses."""
@@ -63,7 +75,7 @@ class WorkerExtension:
         if batch is None:
             return {"error": "this worker is not armed"}
         if batch.slots.uses(content_hash):
-            return {"error": f"profile {content_hash[:12]} is in use by running requests"}
+            return {"error": IN_USE.format(content_hash[:12])}
         batch.slots.forget(content_hash)
         batch.tables.unload(content_hash)
         return {"hash": content_hash}
@@ -108,25 +120,16 @@ class EngineControl:
         self._lock = asyncio.Lock()
 
     async def handshake(self) -> None:
-        """Make sure every worker is armed, and that this vLLM can tell who is alive.
+        """Make sure every worker is armed, and that all engines can be asked.
 
         Raises:
             EngineError: a worker is not; the text says why.
         """
         try:
-            self.alive()
             _ = self._client.engine_core.call_utility_all_async
         except AttributeError as error:
             raise EngineError(f"this vLLM's engine client cannot be used: {error}") from error
         await self.facts()
-
-    def alive(self) -> frozenset[str]:
-        """Ids of the requests that the engine has not finished.
-
-        Messages to the engine keep their order: once an id is gone from here, its end has been
-        sent, and whatever is asked of the workers next comes after it.
-        """
-        return frozenset(self._client.output_processor.request_states)
 
     async def facts(self) -> EngineFacts:
         """Ask every worker of every engine.
@@ -144,7 +147,7 @@ class EngineControl:
         firsts = [ranks[0] for ranks in engines]
         first = firsts[0]
         for answer in _flat(engines):
-            if answer["profiles"] != first["profiles"]:
+            if {*answer["profiles"]} != {*first["profiles"]}:
                 raise EngineError("workers disagree about the loaded profiles; restart the server")
             if any(answer[name] != first[name] for name in ("columns", "offsets")):
                 raise EngineError(
@@ -185,51 +188,76 @@ class EngineControl:
             raise EngineError(errors[0] if errors else "workers loaded different profiles")
 
     async def unload(self, content_hash: str) -> None:
-        """Unload a profile from every worker.
+        """Unload a profile from every worker, or from none.
 
         Raises:
-            EngineError: a running request uses it.
+            EngineError: a request that has not ended uses it.
         """
         async with self._lock:
-            for answer in _flat(await self._ask("langsteer_unload", content_hash)):
-                if "error" in answer:
-                    raise EngineError(answer["error"])
+            # All are asked first: an engine without it beside one with it would disagree.
+            for method in ("langsteer_in_use", "langsteer_unload"):
+                if refusal := _refusal(await self._ask(method, content_hash)):
+                    raise EngineError(refusal)
 
-    async def canary(self, requests: Sequence[SteeringRequest]) -> None:
+    async def in_use(self, content_hash: str) -> bool:
+        """Whether a request of any engine uses the profile, one that still waits included."""
+        return _refusal(await self._ask("langsteer_in_use", content_hash)) is not None
+
+    async def canary(self, requests: Sequence[SteeringRequest], strongest: float) -> None:
         """Prove with real requests that each of `requests` changes the model's output.
 
         On every engine each is run for one token between two unsteered ones. Steering must move
         the log-probabilities by far more than the unsteered pair differs. Beside other traffic
         rounding moves them too, batches being of other shapes: a failed proof is tried again.
 
+        Args:
+            requests: at a strength that is to have an effect.
+            strongest: the largest strength that will be asked for; at it each request must still
+                give numbers. What is none would stay in the KV cache for others to read.
+
         Raises:
-            EngineError: an edit had no effect, or unsteered requests were disturbed.
+            EngineError: an edit had no effect, or overflowed, or unsteered requests were disturbed.
         """
         for engine in range((await self.facts()).engines):
             failure = None
             for _ in range(_CANARY_TRIES):
-                failure = await self._canary(requests, engine)
+                failure = await self._canary(requests, strongest, engine)
                 if failure is None:
                     break
             else:
                 raise EngineError(failure or "no proof was tried")
 
-    async def _canary(self, requests: Sequence[SteeringRequest], engine: int) -> str | None:
+    async def _canary(
+        self, requests: Sequence[SteeringRequest], strongest: float, engine: int
+    ) -> str | None:
         """One try on one engine; what went wrong, or None."""
         before = await self._logprobs(None, engine)
-        moved = [(request, await self._logprobs(request, engine)) for request in requests]
-        noise = _distance(before, await self._logprobs(None, engine))
-        if noise > _ROUNDING:
+        if not _finite(before):
+            return f"an unsteered request has the log-probabilities {[*before.values()]}"
+        moved = []
+        for request in requests:
+            logprobs = await self._logprobs(request, engine)
+            moved.append((request, logprobs))
+            strong = await self._logprobs(replace(request, strength=strongest), engine)
+            if not (_finite(logprobs) and _finite(strong)):
+                return (
+                    f"steering with profile {_named(request)} overflows at strength "
+                    f"{strongest if _finite(logprobs) else request.strength:g}: the "
+                    "log-probabilities are no numbers. Serve with a lower --max-strength, or with "
+                    "--dtype bfloat16 where it is float16"
+                )
+        after = await self._logprobs(None, engine)
+        noise = _distance(before, after)
+        if not (_finite(after) and noise <= _ROUNDING):
             return (
                 f"an unsteered request changed by {noise:.3g} in log-probability after steered "
                 "ones ran; the engine is not isolating them"
             )
         for request, logprobs in moved:
             change = _distance(before, logprobs)
-            if change <= max(3 * noise, 1e-4):
-                named = ", ".join(h[:12] for h in (request.target, *request.suppress) if h)
+            if not change > max(3 * noise, 1e-4):
                 return (
-                    f"steering with profile {named} changed log-probabilities by only "
+                    f"steering with profile {_named(request)} changed log-probabilities by only "
                     f"{change:.3g}; either the profile edits next to nothing or the edit is not "
                     "reaching the model"
                 )
@@ -263,6 +291,19 @@ class EngineControl:
             "collective_rpc", method, None, args, None
         )
         return answers
+
+
+def _refusal(engines: Sequence[Sequence[dict[str, Any]]]) -> str | None:
+    """The first error among the answers."""
+    return next((answer["error"] for answer in _flat(engines) if "error" in answer), None)
+
+
+def _finite(logprobs: Mapping[int, float]) -> bool:
+    return all(math.isfinite(value) for value in logprobs.values())
+
+
+def _named(request: SteeringRequest) -> str:
+    return ", ".join(h[:12] for h in (request.target, *request.suppress) if h)
 
 
 def _flat(engines: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:

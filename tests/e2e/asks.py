@@ -29,15 +29,17 @@ def as_edit(profiles: dict[str, Profile], by: dict[str, Any]) -> Edit:
         of_hash[by["target"]].target if "target" in by else None,
         [of_hash[h].suppress for h in by.get("suppress", [])],
     )
-    keys = list(composed.neurons)
+    neurons = composed.neurons
     return Edit(
         neurons=NeuronEdit(
-            layer=np.array([k[0] for k in keys], np.int32),
-            neuron=np.array([k[1] for k in keys], np.int32),
-            add=np.array([composed.neurons[k][0] for k in keys], np.float32),
-            scale=np.array([composed.neurons[k][1] for k in keys], np.float32),
+            layer=np.repeat(
+                np.array([*neurons], np.int32), [len(one.neuron) for one in neurons.values()]
+            ),
+            neuron=np.concatenate([one.neuron for one in neurons.values()]),
+            add=np.concatenate([one.add for one in neurons.values()]),
+            scale=np.concatenate([one.scale for one in neurons.values()]),
         )
-        if keys
+        if neurons
         else None,
         offsets=OffsetEdit(
             layer=np.array(list(composed.offsets), np.int32),

@@ -54,7 +54,19 @@ def main() -> None:
         out["facts"], out["workers"] = facts[0], len(facts)
         # Ranks never talk about rows: that they agree is what makes it work.
         assert all(each == facts[0] for each in facts), facts
+        layouts = llm.collective_rpc(_layout)
+        assert layouts[0]
+        assert all(each == layouts[0] for each in layouts), layouts
     Path(sys.argv[2]).write_text(json.dumps(out))
+
+
+def _layout(worker: Any) -> dict[str, int]:
+    """Row of each combination that is composed."""
+    from steering.engine.arming import batch_of
+
+    batch = batch_of(worker.model_runner.get_model())
+    assert batch
+    return {repr(combination): row for combination, row in batch.slots._row_of.items()}
 
 
 def _runner(worker: Any) -> str:

@@ -173,14 +173,15 @@ class Traffic:
             self.counts["loads"] += 1
 
     def unload(self, content_hash: str) -> None:
-        # What the server's leases are for: requests in the queue, which no worker knows.
+        # Requests that wait in the queue, which no worker knows, count too.
         named = [s for _, s, _ in self.running.values() if s]
-        if any(content_hash in (s.target, *s.suppress) for s in named):
-            return
+        needed = any(content_hash in (s.target, *s.suppress) for s in named)
         (said,) = self.llm.collective_rpc("langsteer_unload", args=(content_hash,))
-        if "error" in said:  # its last request ended, and the worker does not know yet
+        if "error" in said:  # or its last request ended, and the worker does not know yet
             assert "in use" in said["error"], said
+            self.counts["kept"] += needed
             return
+        assert not needed, said
         self.loaded.remove(content_hash)
         self.counts["unloads"] += 1
 

@@ -67,6 +67,8 @@ def environment(**more: str) -> dict[str, str]:
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
         "VLLM_NO_USAGE_STATS": "1",
+        # Background answers are kept.
+        "VLLM_ENABLE_RESPONSES_API_STORE": "1",
         **more,
     }
 

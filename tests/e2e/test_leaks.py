@@ -76,7 +76,7 @@ def test_every_request_is_answered_as_if_it_were_alone(runner: str, tmp_path: Pa
     assert result["runner"] == f"vllm.v1.worker.{module}"
     assert counts["histories"] >= examples
     # That nothing differed means little unless all of it happened.
-    for event in ("turns", "cancelled", "cached", "preempted", "loads", "unloads"):
+    for event in ("turns", "cancelled", "cached", "preempted", "loads", "unloads", "kept"):
         assert counts.get(event, 0) > 0, counts
     assert counts["compared"] >= 5 * examples
     assert counts["compared steered"] > counts["compared"] / 3

@@ -341,6 +341,23 @@ def test_a_profile_is_replaced_and_unloaded_under_a_request(
     assert complete(client, steering).parse().choices[0].text == old.parse().choices[0].text
 
 
+def test_a_background_answer_keeps_its_profile(server: Running, client: openai.OpenAI) -> None:
+    """Its HTTP request ends at once; the engine knows that it still waits or runs."""
+    ask: Any = {"model": "demo", "input": PROMPT, "max_output_tokens": 200, "temperature": 0}
+    steering = {"steering": {"target": "ja"}, "ignore_eos": True}
+    queued = client.responses.create(**ask, background=True, extra_body=steering)
+    assert queued.status in ("queued", "in_progress")
+    refused = httpx.post(f"{server.url}/v1/steering/profiles/ja/unload", timeout=30)
+    assert refused.status_code == 409, refused.text
+    deadline = time.monotonic() + 120
+    while (answer := client.responses.retrieve(queued.id)).status != "completed":
+        assert answer.status in ("queued", "in_progress"), answer
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    foreground = client.responses.create(**ask, extra_body=steering)
+    assert answer.output_text == foreground.output_text
+
+
 def test_an_engine_killed_while_it_loads_ends_the_server_and_leaves_the_files(
     server: Running, identity: ModelIdentity
 ) -> None:

@@ -1,18 +1,43 @@
 import numpy as np
 
-from profiles.compose import compose
+from profiles.compose import Composed, compose
+
+
+def listed(composed: Composed) -> dict[tuple[int, int], tuple[float, float]]:
+    return {
+        (layer, neuron): (add, scale)
+        for layer, one in composed.neurons.items()
+        for neuron, add, scale in zip(
+            one.neuron.tolist(), one.add.tolist(), one.scale.tolist(), strict=True
+        )
+    }
 
 
 def test_the_targets_neurons_win_over_suppressed_ones(make_edit) -> None:
     target = make_edit({(0, 1): (5.0, -1.0)})
     away = make_edit({(0, 1): (9.0, -1.0), (2, 3): (1.0, 0.0)})
     composed = compose(target, [away])
-    assert composed.neurons == {(0, 1): (5.0, -1.0), (2, 3): (1.0, 0.0)}
+    assert listed(composed) == {(0, 1): (5.0, -1.0), (2, 3): (1.0, 0.0)}
 
 
 def test_neurons_shared_by_suppressed_languages_take_the_mean(make_edit) -> None:
     composed = compose(None, [make_edit({(0, 1): (1.0, -1.0)}), make_edit({(0, 1): (3.0, 0.0)})])
-    assert composed.neurons == {(0, 1): (2.0, -0.5)}
+    assert listed(composed) == {(0, 1): (2.0, -0.5)}
+
+
+def test_neurons_of_a_layer_are_in_order_whatever_the_edits_order(make_edit) -> None:
+    target = make_edit({(1, 9): (1.0, 0.0), (0, 5): (2.0, 0.0), (1, 2): (3.0, 0.0)})
+    away = make_edit({(1, 4): (4.0, -1.0), (1, 9): (7.0, 0.0)})
+    composed = compose(target, [away])
+    assert list(composed.neurons) == [0, 1]
+    assert composed.neurons[1].neuron.tolist() == [2, 4, 9]
+    assert composed.neurons[1].add.tolist() == [3.0, 4.0, 1.0]
+    assert composed.neurons[1].add.dtype == composed.neurons[1].scale.dtype == np.float32
+
+
+def test_nothing_is_composed_of_nothing() -> None:
+    composed = compose(None, [])
+    assert composed.neurons == composed.offsets == {}
 
 
 def test_offsets_add_up(make_edit) -> None:

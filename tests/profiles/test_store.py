@@ -119,6 +119,7 @@ NAN = np.array([np.nan, 1], np.float32)
         ({"model": {"name": "x"}}, {}, "missing or unknown fields"),
         ({"provenance": None}, {}, "no provenance"),
         ({}, {"target.neurons.add": NAN}, "1 of 2 values are NaN"),
+        ({}, {"target.neurons.add": np.array([0, -1e38], np.float32)}, r"1e\+38; .* at most 65504"),
         ({}, {"target.neurons.add": np.zeros(3, np.float32)}, r"shape \(3,\), expected \(2,\)"),
         ({}, {"target.neurons.add": np.zeros(2)}, "dtype float64"),
         ({}, {"target.neurons.layer": np.array([0, 9], np.int32)}, r"0\.\.9, the model has 0\.\.1"),

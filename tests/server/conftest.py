@@ -77,8 +77,9 @@ class FakeControl:
     armed: bool = True
     no_room: bool = False
     no_effect: bool = False
-    running: frozenset[str] = frozenset()
     busy: set[str] = field(default_factory=set)
+    strongest: float | None = None
+    broken: Exception | None = None
 
     async def handshake(self) -> None:
         if not self.armed:
@@ -96,10 +97,13 @@ class FakeControl:
             raise EngineError("in use by running requests")
         self.loaded.remove(content_hash)
 
-    def alive(self) -> frozenset[str]:
-        return self.running
+    async def in_use(self, content_hash: str) -> bool:
+        return content_hash in self.busy
 
-    async def canary(self, requests: Sequence[SteeringRequest]) -> None:
+    async def canary(self, requests: Sequence[SteeringRequest], strongest: float) -> None:
+        self.strongest = strongest
+        if self.broken:
+            raise self.broken
         if self.no_effect:
             raise EngineError("steering changed log-probabilities by only 0")
         self.probed.extend(requests)

@@ -13,25 +13,9 @@ def test_a_profile_is_free_when_its_last_request_has_ended() -> None:
     assert leases.free("a")
     leases.take(["a", "b"])
     leases.take(["a"])
-    leases.give_back(["a", "b"], complete=True)
+    leases.give_back(["a", "b"])
     assert (leases.free("a"), leases.free("b")) == (False, True)
-    leases.give_back(["a"], complete=True)
-    assert leases.free("a")
-
-
-def test_a_request_that_broke_off_counts_until_the_engine_is_rid_of_it() -> None:
-    alive = {"1", "2"}
-    leases = Leases(lambda: alive)
-    leases.take(["a"])
-    leases.give_back(["a"], complete=False)
-    assert (leases.free("a"), leases.free("b")) == (False, True)
-    # Which of the two was its own is not known; who came later is not.
-    alive.add("3")
-    alive.discard("1")
-    assert not leases.free("a")
-    alive.discard("2")
-    assert leases.free("a")
-    alive.add("2")
+    leases.give_back(["a"])
     assert leases.free("a")
 
 

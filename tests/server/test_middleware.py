@@ -155,6 +155,29 @@ async def test_forms_cannot_ask(stack: Any) -> None:
     assert (await stack.raw(body, form, "/v1/audio/transcriptions")).status_code == 400
 
 
+@pytest.mark.parametrize("charset", ["utf-7", "UTF-16", '"cp037"'])
+async def test_a_form_in_a_charset_that_hides_names_is_refused(stack: Any, charset: str) -> None:
+    form = {"content-type": f"multipart/form-data; boundary=b; charset={charset}"}
+    body = b'--b\r\nContent-Disposition: form-data; name="vllm+AF8-xargs"\r\n\r\n{}\r\n--b--'
+    answer = await stack.raw(body, form, "/v1/audio/transcriptions")
+    assert answer.status_code == 400
+    assert "send it in UTF-8" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("name", ["langsteer_target", "lang\\u0073teer_target"])
+async def test_forms_cannot_name_our_arguments_and_may_name_others(stack: Any, name: str) -> None:
+    form = {"content-type": "multipart/form-data; boundary=b; charset=utf-8"}
+    field = '--b\r\nContent-Disposition: form-data; name="vllm_xargs"\r\n\r\n{"NAME": "x"}\r\n--b--'
+    path = "/v1/audio/transcriptions"
+    assert (await stack.raw(field.replace("NAME", name).encode(), form, path)).status_code == 400
+    assert (await stack.raw(field.replace("NAME", "other").encode(), form, path)).status_code == 200
+
+
+async def test_counting_tokens_takes_the_header_of_whoever_always_sends_it(stack: Any) -> None:
+    header = JSON | {"X-Steering-Target": "de"}
+    assert (await stack.raw(b"{}", header, "/v1/messages/count_tokens")).status_code == 200
+
+
 async def test_header_steers_and_is_ignored_where_no_text_is_made(stack: Any) -> None:
     header = {"X-Steering-Target": "de"}
     await stack.raw(b"{}", JSON | header)

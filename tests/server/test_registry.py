@@ -18,6 +18,7 @@ from profiles.errors import ProfileError
 from profiles.profile import ModelIdentity, Profile
 from server import admin
 from server.catalog import Entry
+from server.errors import InUseError
 from server.leases import Leases
 from server.registry import Registry
 from server.scan import scan
@@ -31,7 +32,7 @@ def leases() -> Leases:
 
 @pytest.fixture
 async def registry(folder: Path, control: Any, model: ModelIdentity, leases: Leases) -> Registry:
-    registry = Registry(partial(scan, folder, model), control, leases)
+    registry = Registry(partial(scan, folder, model), control, leases, 8.0)
     await registry.start()
     return registry
 
@@ -59,6 +60,7 @@ async def test_start_loads_proves_and_publishes(registry: Registry, control: Any
     hashes = [entry.profile.content_hash for entry in registry.catalog]
     assert control.loaded == hashes
     assert [request.target for request in control.probed] == hashes
+    assert control.strongest == 8.0
 
 
 async def test_start_names_every_bad_file(
@@ -69,7 +71,7 @@ async def test_start_names_every_bad_file(
     (folder / "zh.safetensors").write_bytes(store.dumps(make_profile("it")))
     other = ModelIdentity(**{**vars(model), "weights": "x" * 64})
     (folder / "es.safetensors").write_bytes(store.dumps(make_profile("es", model=other)))
-    registry = Registry(partial(scan, folder, model), control, Leases())
+    registry = Registry(partial(scan, folder, model), control, Leases(), 8.0)
     with pytest.raises(ProfileError) as caught:
         await registry.start()
     lines = str(caught.value).splitlines()
@@ -104,7 +106,7 @@ async def test_start_fails_with_the_engine(
     folder: Path, control: Any, model: ModelIdentity, fault: str
 ) -> None:
     setattr(control, fault, True)
-    registry = Registry(partial(scan, folder, model), control, Leases())
+    registry = Registry(partial(scan, folder, model), control, Leases(), 8.0)
     with pytest.raises(EngineError):
         await registry.start()
     assert len(registry.catalog) == 0
@@ -113,7 +115,7 @@ async def test_start_fails_with_the_engine(
 async def test_start_needs_armed_workers_and_files(
     tmp_path: Path, control: Any, model: ModelIdentity
 ) -> None:
-    registry = Registry(partial(scan, tmp_path, model), control, Leases())
+    registry = Registry(partial(scan, tmp_path, model), control, Leases(), 8.0)
     with pytest.raises(ProfileError, match="no profile files"):
         await registry.start()
     control.armed = False
@@ -155,7 +157,7 @@ async def test_what_requests_in_flight_use_leaves_the_engine_after_them(
     new = registry.catalog.get("de")
     assert new is not old
     assert old.profile.content_hash in control.loaded
-    leases.give_back([old.profile.content_hash], complete=True)
+    leases.give_back([old.profile.content_hash])
     # The engine has the last word: a row may be held for a step longer.
     control.busy.add(old.profile.content_hash)
     await asyncio.sleep(0.3)
@@ -174,7 +176,7 @@ async def test_a_file_that_comes_back_while_it_drains_stays(
     assert (await registry.reload()).draining == (old.label,)
     (folder / "de.safetensors").write_bytes(data)
     assert (await registry.reload()).draining == ()
-    leases.give_back([old.profile.content_hash], complete=True)
+    leases.give_back([old.profile.content_hash])
     await asyncio.sleep(0.3)
     assert old.profile.content_hash in control.loaded
     assert registry.catalog.get("de")
@@ -233,6 +235,54 @@ async def test_reload_publishes_only_what_the_engine_confirmed(
     assert len(control.loaded) == 2
 
 
+async def test_whatever_the_engine_raises_no_profile_is_left_in_it_unknown(
+    registry: Registry, folder: Path, control: Any, make_profile: Callable[..., Profile]
+) -> None:
+    store.save(make_profile("fr"), folder)
+    store.save(make_profile("de", add=2.0), folder)
+    original = control.canary
+
+    async def once(*args: Any) -> None:
+        control.canary = broken
+        await original(*args)
+
+    async def broken(*_: Any) -> None:
+        raise RuntimeError("the queue is full")
+
+    control.canary = once
+    with pytest.raises(RuntimeError, match="the queue is full"):
+        await registry.reload()
+    await asyncio.sleep(0.3)
+    # The first was good and is on offer, the second is out of the engine again.
+    assert [entry.name for entry in registry.catalog] == ["de", "ja"]
+    assert sorted(control.loaded) == sorted(e.profile.content_hash for e in registry.catalog)
+
+
+async def test_a_profile_that_a_reload_brings_back_was_not_unloaded(
+    registry: Registry, leases: Leases, old: Entry
+) -> None:
+    waiting = asyncio.create_task(registry.unload(old, wait=5))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    await registry.reload()
+    assert await waiting == "reloaded"
+    leases.give_back([old.profile.content_hash])
+    new = registry.catalog.get("de")
+    assert new
+    assert await registry.unload(new, wait=5) == "unloaded"
+
+
+async def test_what_the_engine_still_runs_is_in_use_too(registry: Registry, control: Any) -> None:
+    """A client that left, or a background response: nobody holds a lease."""
+    german = registry.catalog.get("de")
+    assert german
+    control.busy.add(german.profile.content_hash)
+    with pytest.raises(InUseError, match="requests in flight use de@"):
+        await registry.unload(german, wait=None)
+    assert registry.catalog.get("de") is german
+    assert await registry.unload(german, wait=0) == "draining"
+
+
 async def test_reload_of_a_lost_folder_changes_nothing(registry: Registry, folder: Path) -> None:
     lose(folder)
     with pytest.raises(ProfileError, match="cannot read the profile folder"):
@@ -277,7 +327,7 @@ async def test_endpoints(registry: Registry, folder: Path, control: Any, leases:
         }
         assert (await client.get("/profiles/de")).status_code == 404
         assert (await client.get("/status")).json()["profiles_draining"] == [german["id"]]
-        leases.give_back(held, complete=True)
+        leases.give_back(held)
         gone = await client.post("/profiles/ja/unload")
         assert gone.json()["state"] == "unloaded"
         assert (await client.post("/profiles/ja/unload")).status_code == 404

@@ -10,6 +10,7 @@ import pytest
 
 from steering.engine.control import EngineControl
 from steering.errors import EngineError
+from steering.request import SteeringRequest
 
 ARMED = {
     "armed": True,
@@ -27,7 +28,8 @@ ARMED = {
 class Worker:
     """One rank: loads anything but what it was told not to."""
 
-    def __init__(self, *, refuses: str = "", **facts: Any) -> None:
+    def __init__(self, *, refuses: str = "", uses: str = "", **facts: Any) -> None:
+        self.uses = uses
         self.facts = {**ARMED, "profiles": [], **facts}
         self.refuses = refuses
 
@@ -38,7 +40,10 @@ class Worker:
         if data.decode() == self.refuses:
             return {"error": f"no room for {self.refuses}"}
         self.facts["profiles"].append(data.decode())
-        return {"hash": data.decode()}
+        return {"hash": data.decode(), "roles": ["target"]}
+
+    def langsteer_in_use(self, content_hash: str) -> dict[str, Any]:
+        return {"error": "in use"} if content_hash == self.uses else {}
 
     def langsteer_unload(self, content_hash: str) -> dict[str, Any]:
         if content_hash in self.facts["profiles"]:
@@ -53,7 +58,6 @@ def control(*engines: list[Worker]) -> EngineControl:
 
     return EngineControl(
         SimpleNamespace(
-            output_processor=SimpleNamespace(request_states={}),
             engine_core=SimpleNamespace(call_utility_all_async=call),
         )
     )
@@ -102,11 +106,50 @@ def test_a_refusal_does_not_take_out_what_was_there_before() -> None:
     assert "big" in engines[1][0].facts["profiles"]
 
 
-def test_a_vllm_that_cannot_ask_every_engine_is_refused() -> None:
-    lacking = EngineControl(
-        SimpleNamespace(
-            output_processor=SimpleNamespace(request_states={}), engine_core=SimpleNamespace()
-        )
+def test_a_profile_in_use_anywhere_leaves_no_engine() -> None:
+    engines = [[Worker(profiles=["a"])], [Worker(profiles=["a"], uses="a")]]
+    with pytest.raises(EngineError, match="in use"):
+        asyncio.run(control(*engines).unload("a"))
+    assert all(worker.facts["profiles"] == ["a"] for ranks in engines for worker in ranks)
+    assert asyncio.run(control(*engines).in_use("a"))
+    assert not asyncio.run(control(*engines).in_use("b"))
+    engines[1][0].uses = ""
+    asyncio.run(control(*engines).unload("a"))
+    assert all(worker.facts["profiles"] == [] for ranks in engines for worker in ranks)
+
+
+def test_the_order_in_which_profiles_came_does_not_matter() -> None:
+    facts = asyncio.run(
+        control([Worker(profiles=["a", "b"])], [Worker(profiles=["b", "a"])]).facts()
     )
+    assert {*facts.profiles} == {"a", "b"}
+
+
+@pytest.mark.parametrize("sick", ["steered", "after", "always", "strong"])
+def test_what_is_no_number_proves_nothing(sick: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NaN compares as neither less nor more: it must not pass for an effect, or for none."""
+    asked = 0
+
+    async def logprobs(
+        _self: Any, request: SteeringRequest | None, _engine: int
+    ) -> dict[int, float]:
+        nonlocal asked
+        asked += 1
+        nan = {
+            "steered": request is not None,
+            "after": request is None and asked > 1,
+            "always": True,
+            "strong": request is not None and request.strength == 8.0,
+        }[sick]
+        return {7: float("nan") if nan else (-1.0 if request is None else -2.0)}
+
+    monkeypatch.setattr(EngineControl, "_logprobs", logprobs)
+    one = control([Worker()])
+    with pytest.raises(EngineError, match=r"no numbers|nan"):
+        asyncio.run(one.canary([SteeringRequest(target="a" * 64)], 8.0))
+
+
+def test_a_vllm_that_cannot_ask_every_engine_is_refused() -> None:
+    lacking = EngineControl(SimpleNamespace(engine_core=SimpleNamespace()))
     with pytest.raises(EngineError, match="call_utility_all_async"):
         asyncio.run(lacking.handshake())

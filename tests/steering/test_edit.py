@@ -103,3 +103,25 @@ def test_torch_compile_sees_through_both_in_one_graph() -> None:
     assert torch.equal(
         compiled(**{**given, "y_TI": given["y_TI"].clone()}).nan_to_num(), eager.nan_to_num()
     )
+
+
+def test_what_float16_cannot_hold_is_its_largest_number() -> None:
+    """Infinite values would become NaN downstream, and stay in the KV cache for others."""
+    given = inputs(torch.float16)
+    given["y_TI"][:, :] = 60000.0
+    given["add_RC"][:] = 60000.0
+    given["scale_RC"][:] = 0.0
+    result = edit_neurons(**given)
+    assert torch.isfinite(result).all()
+    steered = given["row_T"] != 0
+    assert (result[steered][:, given["columns_C"]] == 65504.0).all()
+    h, offset = torch.full((TOKENS, HIDDEN), -60000.0), torch.full((ROWS, HIDDEN), -1e4)
+    out = edit_output(h.half(), offset, given["row_T"], given["strength_T"])
+    assert torch.isfinite(out).all()
+    assert float(out.min()) == -65504.0
+
+
+def test_other_formats_are_not_touched() -> None:
+    h, offset = torch.full((TOKENS, HIDDEN), 60000.0), torch.full((ROWS, HIDDEN), 60000.0)
+    out = edit_output(h, offset, torch.ones(TOKENS, dtype=torch.int64), torch.full((TOKENS,), 8.0))
+    assert (out == 540000.0).all()

@@ -79,12 +79,27 @@ def p7() -> bool:
     return not _has_a_place(_source(model_states.resolve_model_state_cls))
 
 
+def p8() -> bool:
+    """The core asks nobody about a request."""
+    from vllm.v1.engine.core import EngineCore
+
+    source = _source(EngineCore.add_request) + _source(EngineCore.preprocess_add_request)
+    return not _has_a_place(source)
+
+
+def p9() -> bool:
+    """Calls to the workers pass by nobody else."""
+    from vllm.v1.engine.core import EngineCore
+
+    return not _has_a_place(_source(EngineCore.collective_rpc))
+
+
 def _has_a_place(source: str) -> bool:
     """Whether vLLM calls somebody else there."""
     return bool(re.search(r"plugin|entry_point|\bhooks?\b|callbacks?\b", source))
 
 
-NEEDED = {check.__name__.upper(): check for check in (p1, p2, p3, p4, p5, p6, p7)}
+NEEDED = {check.__name__.upper(): check for check in (p1, p2, p3, p4, p5, p6, p7, p8, p9)}
 
 
 @pytest.mark.parametrize("name", NEEDED)
