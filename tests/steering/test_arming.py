@@ -1,8 +1,9 @@
-"""Which layers a rank must be able to edit."""
+"""Which layers a rank must be able to edit, and which engines are refused."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -36,3 +37,40 @@ def test_pipeline_ranks_need_their_own_by_global_index(monkeypatch: pytest.Monke
 def test_layers_are_named_by_ranges() -> None:
     assert arming._ranges([0, 1, 2, 5, 7, 8]) == "0-2, 5, 7-8"
     assert arming._ranges([]) == "none"
+
+
+def config(**changed: Any) -> SimpleNamespace:
+    """What arming looks at of a vLLM configuration, with `part__field=value` changed."""
+    parts = {
+        "parallel_config": {"enable_dbo": False, "prefill_context_parallel_size": 1},
+        "cache_config": {"kv_sharing_fast_prefill": False},
+        "speculative_config": {"enable_adaptive_verification": False},
+        "model_config": {"runner_type": "generate"},
+    }
+    for name, value in changed.items():
+        part, field = name.split("__")
+        parts[part][field] = value
+    return SimpleNamespace(**{part: SimpleNamespace(**fields) for part, fields in parts.items()})
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"parallel_config__enable_dbo": True}, "without --enable-dbo"),
+        ({"parallel_config__prefill_context_parallel_size": 2}, "re-slices tokens"),
+        ({"parallel_config__enable_hc_sp": True}, "without --enable-hc-sp"),
+        ({"cache_config__kv_sharing_fast_prefill": True}, "without --kv-sharing-fast-prefill"),
+        ({"speculative_config__enable_adaptive_verification": True}, "--speculative-config"),
+        ({"model_config__runner_type": "pooling"}, "generates no text"),
+    ],
+)
+def test_engines_that_cannot_be_steered(changed: dict[str, Any], said: str) -> None:
+    arming._refuse_unsupported(config())
+    with pytest.raises(EngineError, match=said):
+        arming._refuse_unsupported(config(**changed))
+
+
+def test_vllm_has_no_pass_that_leaves_ranks_with_part_of_the_tokens() -> None:
+    """Earlier releases had one (`enable_sp`); where it is back, arming has to refuse it."""
+    fields = pytest.importorskip("vllm.config").PassConfig.__dataclass_fields__
+    assert not {"enable_sp", "fuse_gemm_comms"} & set(fields)
