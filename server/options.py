@@ -22,7 +22,11 @@ _REFUSED = {
     "enable_dbo": "it re-slices batches, and the edit would hit other requests' tokens",
     "kv_sharing_fast_prefill": "later layers see other tokens than earlier ones, and the edit "
     "would hit the wrong ones",
+    "enable_hc_sp": "each rank would see a part of the tokens, and the edit would hit the wrong "
+    "ones",
     "kv_transfer_config": "a connector may share steered KV with unsteered requests",
+    "kv_offloading_size": "it starts a connector, which may share steered KV with unsteered "
+    "requests",
     "worker_extension_cls": f"langsteer needs this place for {EXTENSION}",
 }
 # Option as parsed → the largest value that works, and why.

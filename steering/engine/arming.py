@@ -116,6 +116,17 @@ def _refuse_unsupported(vllm_config: Any) -> None:
         raise EngineError("dual batch overlap re-slices tokens; start without --enable-dbo")
     if getattr(parallel, "prefill_context_parallel_size", 1) > 1:
         raise EngineError("prefill context parallelism re-slices tokens; start without it")
+    if getattr(parallel, "enable_hc_sp", False):
+        raise EngineError(
+            "sequence parallelism gives each rank a part of the tokens; start without "
+            "--enable-hc-sp"
+        )
+    # Set by --kv-transfer-config, or by vLLM itself where other options ask for a connector.
+    if getattr(vllm_config, "kv_transfer_config", None):
+        raise EngineError(
+            "a KV connector may share steered KV with unsteered requests; start without "
+            "--kv-transfer-config and --kv-offloading-size"
+        )
     if getattr(vllm_config.cache_config, "kv_sharing_fast_prefill", False):
         raise EngineError(
             "fast prefill drops tokens in later layers; start without --kv-sharing-fast-prefill"

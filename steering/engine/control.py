@@ -174,9 +174,16 @@ class EngineControl:
             The profile's content hash, as confirmed by every worker.
 
         Raises:
-            EngineError: a worker refused it.
+            EngineError: a worker refused it, or the engine is asleep or paused.
         """
         async with self._lock:
+            # Asleep, the tables' memory is not mapped, and waking puts back what was in them
+            # before. Paused, the proof that follows would wait for ever.
+            if await self._client.is_sleeping():
+                raise EngineError(
+                    "the engine is asleep or paused; wake it up (POST /wake_up) or resume it (POST "
+                    "/resume), and load again"
+                )
             before = (await self.facts()).profiles
             answers = _flat(await self._ask("langsteer_load", data))
             hashes = {answer.get("hash") for answer in answers}

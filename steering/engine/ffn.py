@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,6 +188,20 @@ class SteeredActivation(nn.Module):
             self.register_buffer(name, getattr(tables, name), persistent=False)
         self.register_buffer("row", tokens.row, persistent=False)
         self.register_buffer("strength", tokens.strength, persistent=False)
+
+    def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> set[str]:
+        """For vLLM's loader, when weights are reloaded: a checkpoint's names do not know us.
+
+        Args:
+            weights: the activation's own (xIELU has some), by name.
+
+        Returns:
+            The names that were loaded.
+        """
+        from vllm.model_executor.models.utils import AutoWeightsLoader
+
+        loaded: set[str] = AutoWeightsLoader(self.activation).load_weights(weights)
+        return loaded
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.activation(x)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profil
 
 HERE = Path(__file__).parent
 RunEngine = Callable[..., dict[str, Any]]
+RunBeside = Callable[[dict[str, dict[str, Any]]], dict[str, dict[str, Any]]]
 
 
 @pytest.fixture(scope="session")
@@ -165,5 +167,48 @@ def start_engine(tmp_path_factory: pytest.TempPathFactory) -> RunEngine:
             )
         assert process.returncode == 0, log.read_text()[-4000:]
         return json.loads(out.read_text())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_beside(tmp_path_factory: pytest.TempPathFactory) -> RunBeside:
+    """run_beside({"v1", "v2" or "stock": cases}) -> their results; see beside_run.py."""
+
+    def start(kind: str, cases: dict[str, Any]) -> dict[str, Any]:
+        folder = tmp_path_factory.mktemp(f"beside-{kind}")
+        common = {
+            "dtype": "float32",
+            "max_model_len": 128,
+            "max_num_seqs": 12,
+            "max_num_batched_tokens": 64,
+            "block_size": 32,
+            "skip_tokenizer_init": True,
+            "enforce_eager": True,
+        }
+        spec = {
+            "runner": "v2" if kind == "v2" else "v1",
+            "stock": kind == "stock",
+            "cases": {
+                name: case | {"engine": common | case["engine"]} for name, case in cases.items()
+            },
+        }
+        (folder / "spec.json").write_text(json.dumps(spec))
+        with (folder / "log").open("w") as stream:
+            done = subprocess.run(
+                [sys.executable, HERE / "beside_run.py", folder / "spec.json", folder / "out.json"],
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                timeout=900,
+                env={**os.environ, "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"},
+                check=False,
+            )
+        assert done.returncode == 0, (folder / "log").read_text()[-4000:]
+        result: dict[str, Any] = json.loads((folder / "out.json").read_text())
+        return result
+
+    def run(kinds: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        with ThreadPoolExecutor(2) as pool:
+            return dict(zip(kinds, pool.map(start, kinds, kinds.values()), strict=True))
 
     return run

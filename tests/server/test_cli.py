@@ -71,6 +71,8 @@ def test_an_untested_vllm_is_refused_unless_the_user_says_to_try() -> None:
         ({"grpc_port": 0}, "--grpc-port"),
         ({"enable_dbo": True}, "--enable-dbo"),
         ({"kv_transfer_config": object()}, "--kv-transfer-config"),
+        ({"kv_offloading_size": 2.0}, "--kv-offloading-size"),
+        ({"enable_hc_sp": True}, "--enable-hc-sp"),
         ({"kv_sharing_fast_prefill": True}, "--kv-sharing-fast-prefill"),
         ({"worker_extension_cls": "a.B"}, "--worker-extension-cls"),
         ({"api_server_count": 2}, "--api-server-count 2"),

@@ -1,4 +1,4 @@
-"""Which layers a rank must be able to edit."""
+"""Which layers a rank must be able to edit, and which engines are refused."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def arm(monkeypatch: pytest.MonkeyPatch, model: Any, *, offsets: bool = True) ->
     monkeypatch.setattr(distributed, "get_tensor_model_parallel_rank", lambda: 0)
     monkeypatch.setattr(distributed, "get_tensor_model_parallel_world_size", lambda: 1)
     capacity = Capacity(columns=(16, 16), offsets=offsets, hidden_size=4, intermediate_size=32)
-    config = SimpleNamespace(
+    given = SimpleNamespace(
         additional_config={"langsteer": capacity.to_config()},
         parallel_config=SimpleNamespace(),
         cache_config=SimpleNamespace(),
@@ -57,7 +57,7 @@ def arm(monkeypatch: pytest.MonkeyPatch, model: Any, *, offsets: bool = True) ->
         scheduler_config=SimpleNamespace(max_num_seqs=2, max_num_batched_tokens=8),
         max_concurrent_batches=1,
     )
-    return arming.arm(config, model, torch.device("cpu"))
+    return arming.arm(given, model, torch.device("cpu"))
 
 
 def test_layers_of_experts_are_armed_for_offsets_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,3 +74,47 @@ def test_neuron_edits_alone_are_refused_where_no_layer_has_any(
     with pytest.raises(EngineError, match=r"every layer is a mixture .* Offsets .* work"):
         arm(monkeypatch, Model(Sparse), offsets=False)
     assert arm(monkeypatch, mixed(), offsets=False).tables.layers[0].columns is not None
+
+
+def config(**changed: Any) -> SimpleNamespace:
+    """What arming looks at of a vLLM configuration, with `part__field=value` changed."""
+    parts = {
+        "parallel_config": {"enable_dbo": False, "prefill_context_parallel_size": 1},
+        "cache_config": {"kv_sharing_fast_prefill": False},
+        "speculative_config": {"enable_adaptive_verification": False},
+        "model_config": {"runner_type": "generate"},
+    }
+    for name, value in changed.items():
+        part, field = name.split("__")
+        parts[part][field] = value
+    return SimpleNamespace(**{part: SimpleNamespace(**fields) for part, fields in parts.items()})
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"parallel_config__enable_dbo": True}, "without --enable-dbo"),
+        ({"parallel_config__prefill_context_parallel_size": 2}, "re-slices tokens"),
+        ({"parallel_config__enable_hc_sp": True}, "without --enable-hc-sp"),
+        ({"cache_config__kv_sharing_fast_prefill": True}, "without --kv-sharing-fast-prefill"),
+        ({"speculative_config__enable_adaptive_verification": True}, "--speculative-config"),
+        ({"model_config__runner_type": "pooling"}, "generates no text"),
+    ],
+)
+def test_engines_that_cannot_be_steered(changed: dict[str, Any], said: str) -> None:
+    arming._refuse_unsupported(config())
+    with pytest.raises(EngineError, match=said):
+        arming._refuse_unsupported(config(**changed))
+
+
+def test_a_connector_is_refused_whichever_option_asked_for_it() -> None:
+    given = config()
+    given.kv_transfer_config = object()
+    with pytest.raises(EngineError, match="KV connector"):
+        arming._refuse_unsupported(given)
+
+
+def test_vllm_has_no_pass_that_leaves_ranks_with_part_of_the_tokens() -> None:
+    """Earlier releases had one (`enable_sp`); where it is back, arming has to refuse it."""
+    fields = pytest.importorskip("vllm.config").PassConfig.__dataclass_fields__
+    assert not {"enable_sp", "fuse_gemm_comms"} & set(fields)

@@ -56,8 +56,12 @@ def control(*engines: list[Worker]) -> EngineControl:
         assert (method, limit, kwargs) == ("collective_rpc", None, None)
         return [[getattr(worker, name)(*args) for worker in ranks] for ranks in engines]
 
+    async def is_sleeping() -> bool:
+        return False
+
     return EngineControl(
         SimpleNamespace(
+            is_sleeping=is_sleeping,
             engine_core=SimpleNamespace(call_utility_all_async=call),
         )
     )
