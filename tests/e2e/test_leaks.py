@@ -79,4 +79,5 @@ def test_every_request_is_answered_as_if_it_were_alone(runner: str, tmp_path: Pa
     for event in ("turns", "cancelled", "cached", "preempted", "loads", "unloads", "kept"):
         assert counts.get(event, 0) > 0, counts
     assert counts["compared"] >= 5 * examples
-    assert counts["compared steered"] > counts["compared"] / 3
+    # Of the few histories on V2, too.
+    assert counts["compared steered"] > counts["compared"] / (3 if runner == "v1" else 4)

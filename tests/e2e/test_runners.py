@@ -1,6 +1,6 @@
 """Other ways to run the same requests, against V1: the same answers.
 
-The V2 model runner, tensor parallel ranks, speculative decoding.
+The V2 model runner, tensor parallel ranks, pipeline stages, speculative decoding.
 
 V2's own kernels run on the CPU in Triton's interpreter (interpreted.py), which is slow: the
 model is tiny, with random weights, and every kind of batch goes through one engine of each kind.
@@ -36,6 +36,8 @@ LONG = 100  # three prefill chunks, three full cache blocks
 # V1 with more options, by name.
 OTHERS: dict[str, dict[str, Any]] = {
     "two tensor ranks": {"tensor_parallel_size": 2},
+    # Eagerly, vLLM 0.32 on CPUs never makes the tensors between two stages.
+    "two pipeline stages": {"pipeline_parallel_size": 2, "enforce_eager": False},
     "drafts": {
         "speculative_config": {
             "method": "ngram",
