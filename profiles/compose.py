@@ -25,6 +25,20 @@ class LayerNeurons:
     scale: Floats
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerMemory:
+    """The memory that is added to one layer, see `MemoryEdit`.
+
+    Attributes:
+        key, value: float32 [hidden_size].
+        bias: of the key.
+    """
+
+    key: Floats
+    bias: float
+    value: Floats
+
+
 @dataclass(kw_only=True)
 class Composed:
     """What one table row holds.
@@ -32,10 +46,12 @@ class Composed:
     Attributes:
         neurons: by layer; only layers that have any.
         offsets: layer -> float32 [hidden_size].
+        memories: by layer; the target's.
     """
 
     neurons: dict[int, LayerNeurons] = field(default_factory=dict)
     offsets: dict[int, Floats] = field(default_factory=dict)
+    memories: dict[int, LayerMemory] = field(default_factory=dict)
 
 
 def compose(target: Edit | None, suppress: Sequence[Edit]) -> Composed:
@@ -44,6 +60,7 @@ def compose(target: Edit | None, suppress: Sequence[Edit]) -> Composed:
     Neurons: where the target edits a neuron, its edit stands alone, since two "set" edits
     of one neuron would pull it to neither value. A neuron that several suppress edits
     share takes their mean, for the same reason. Offsets are directions, not values: they add up.
+    Memories are the target's alone: no suppress edit has any.
     """
     wanted = target.neurons if target else None
     out = Composed(neurons=_neurons(wanted, [edit.neurons for edit in suppress]))
@@ -51,6 +68,11 @@ def compose(target: Edit | None, suppress: Sequence[Edit]) -> Composed:
         if edit.offsets:
             for layer, value_H in zip(edit.offsets.layer.tolist(), edit.offsets.value, strict=True):
                 out.offsets[layer] = out.offsets.get(layer, np.float32(0)) + value_H
+    if target and (memories := target.memories):
+        for n, layer in enumerate(memories.layer.tolist()):
+            out.memories[layer] = LayerMemory(
+                key=memories.key[n], bias=float(memories.bias[n]), value=memories.value[n]
+            )
     return out
 
 

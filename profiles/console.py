@@ -114,7 +114,9 @@ def _role(row: Mapping[str, Any], role: str) -> str:
     if edit is None:
         return "-"
     parts = [f"{edit['neurons']} neurons"] if "neurons" in edit else []
-    parts += [f"{len(edit['offset_layers'])} layers"] if "offset_layers" in edit else []
+    for kind, name in (("offset", "offsets"), ("memory", "memories")):
+        layers = edit.get(f"{kind}_layers")
+        parts += [f"{len(layers)} {name}"] if layers else []
     text = " + ".join(parts)
     if point := row["recommended"].get(role):
         text += f": {point['success']:.0%}, ×{point['perplexity']:.2f}"

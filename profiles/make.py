@@ -22,6 +22,7 @@ from profiles.finding.histogram import score_histogram
 from profiles.finding.responses import MEMORY_LIMIT
 from profiles.finding.score import score_neurons
 from profiles.learning.calibrate import EVEN, Calibration
+from profiles.learning.memories import LearnableMemories
 from profiles.learning.prefixes import Role
 from profiles.learning.procedure import Procedure
 from profiles.models.architecture import find_dense_ffns, find_ffns
@@ -30,12 +31,12 @@ from profiles.models.memory import give_back_freed_memory
 from profiles.models.model import LoadedModel
 from profiles.profile import Edit, Floats, Profile
 from profiles.progress import Stage
-from profiles.recipe import Recipe
+from profiles.recipe import ON_OUTPUTS, Recipe
 from profiles.versions import versions
 
 _NO_NEURONS = (
-    "the model is a mixture of experts: its profiles are offsets towards their languages, and "
-    "suppress none, which takes neurons"
+    "the model is a mixture of experts: its profiles edit FFN outputs, towards their languages, "
+    "and suppress none, which takes neurons"
 )
 # How many of a language's best detectors a profile names: (layer, neuron, score).
 _LISTED = 20
@@ -95,7 +96,8 @@ def make_profiles(
 
     Raises:
         CorpusError, ModelError: see `record` and `learn`.
-        ModelError: neurons are asked for, and the model is a mixture of experts.
+        ModelError: neurons are asked for, and the model is a mixture of experts; or memories, and
+            it has no module that gets an FFN's input.
     """
     mixture = _is_mixture(loaded, recipe, suppress, down_projection)
     seconds: dict[str, float] = {}
@@ -206,12 +208,15 @@ def _is_mixture(
     suppress: Collection[str] | None,
     down_projection: str | None,
 ) -> bool:
-    """Whether only FFN outputs can be edited; before hours of work, refuses what takes neurons."""
+    """Whether only FFN outputs can be edited; before hours of work, refuses what cannot be."""
     if loaded.model is None:  # another backend has it, and refuses a mixture itself
         return False
-    if all(isinstance(ffn, DenseFFN) for ffn in find_ffns(loaded.model, down_projection)):
+    ffns = find_ffns(loaded.model, down_projection)
+    if recipe.method == "learned":
+        LearnableMemories(ffns)
+    if all(isinstance(ffn, DenseFFN) for ffn in ffns):
         return False
-    if recipe.method != "learned" or recipe.score != Recipe.score or suppress:
+    if recipe.method not in ON_OUTPUTS or recipe.score != Recipe.score or suppress:
         find_dense_ffns(loaded.model, down_projection)
     return True
 

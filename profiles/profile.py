@@ -62,23 +62,49 @@ class OffsetEdit:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class MemoryEdit:
+    """One more memory in whole FFNs: h' = h + strength * 2 sigmoid(key . x + bias) * value.
+
+    x is the FFN's input, divided by its root mean square. An FFN is a sum of values, each times
+    what its key makes of the input (Geva et al. 2021); this adds one of the kind. An offset is the
+    memory whose key is zero: it is always on, also where there is nothing left to change.
+
+    Attributes:
+        layer: int32 [k], the decoder layers that get one, from 0.
+        key: float32 [k, hidden_size].
+        bias: float32 [k].
+        value: float32 [k, hidden_size], as an offset's.
+    """
+
+    layer: Ints
+    key: Floats
+    bias: Floats
+    value: Floats
+
+    def __len__(self) -> int:
+        return int(self.layer.shape[0])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Edit:
-    """What one role (towards a language, or away from it) changes: neurons, offsets, or both."""
+    """What one role (towards a language, or away from it) changes: any of the three."""
 
     neurons: NeuronEdit | None = None
     offsets: OffsetEdit | None = None
+    memories: MemoryEdit | None = None
 
     def __post_init__(self) -> None:
-        if not self.neurons and not self.offsets:
+        if not (self.neurons or self.offsets or self.memories):
             raise ProfileError("an edit must change at least one neuron or one layer's output")
 
     def times(self, factor: float) -> Edit:
         """The edit that does at strength 1 what this one does at strength `factor`."""
         by = np.float32(factor)
-        neurons, offsets = self.neurons, self.offsets
+        neurons, offsets, memories = self.neurons, self.offsets, self.memories
         return Edit(
             neurons=neurons and replace(neurons, add=neurons.add * by, scale=neurons.scale * by),
             offsets=offsets and replace(offsets, value=offsets.value * by),
+            memories=memories and replace(memories, value=memories.value * by),
         )
 
 
@@ -125,6 +151,9 @@ class Profile:
     def __post_init__(self) -> None:
         if self.target is None and self.suppress is None:
             raise ProfileError(f"profile {self.language!r} edits nothing")
+        if self.suppress and self.suppress.memories:
+            # A request has one target and may suppress several: of its memories one has a place.
+            raise ProfileError(f"profile {self.language!r}, suppress: only a target has memories")
         for role, edit in self.edits().items():
             _validate(edit, self.model, f"profile {self.language!r}, {role}")
 
@@ -143,6 +172,9 @@ class Profile:
             if edit.offsets:
                 for name in ("layer", "value"):
                     out[f"{role}.offsets.{name}"] = getattr(edit.offsets, name)
+            if edit.memories:
+                for name in ("layer", "key", "bias", "value"):
+                    out[f"{role}.memories.{name}"] = getattr(edit.memories, name)
         return out
 
     @cached_property
@@ -178,6 +210,16 @@ def _validate(edit: Edit, model: ModelIdentity, where: str) -> None:
         _check_range(offsets.layer, model.layers, f"{where}, offsets.layer")
         if len({*offsets.layer.tolist()}) != k:
             raise ProfileError(f"{where}: a layer's offset is listed twice")
+    if memories := edit.memories:
+        k = len(memories)
+        _check_array(memories.layer, (k,), "i4", f"{where}, memories.layer")
+        _check_array(memories.bias, (k,), "f4", f"{where}, memories.bias")
+        for name in ("key", "value"):
+            array = getattr(memories, name)
+            _check_array(array, (k, model.hidden_size), "f4", f"{where}, memories.{name}")
+        _check_range(memories.layer, model.layers, f"{where}, memories.layer")
+        if len({*memories.layer.tolist()}) != k:
+            raise ProfileError(f"{where}: a layer's memory is listed twice")
 
 
 def _check_array(array: NDArray[Any], shape: tuple[int, ...], dtype: str, where: str) -> None:

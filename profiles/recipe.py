@@ -8,11 +8,13 @@ from typing import Literal, get_args
 from profiles.finding.score import Score
 from profiles.learning.selection import Pruning, Selection
 
-Method = Literal["learned", "neurons", "scored", "offset"]
+Method = Literal["learned", "learned-offset", "neurons", "scored", "offset"]
 Change = Literal["set", "add", "scale", "ablate"]
 METHODS: tuple[str, ...] = get_args(Method)
 CHANGES: tuple[str, ...] = get_args(Change)
-LEARNED: tuple[Method, ...] = ("learned", "neurons")
+LEARNED: tuple[Method, ...] = ("learned", "learned-offset", "neurons")
+# Those whose target edits take no neurons: all that a mixture of experts can have.
+ON_OUTPUTS: tuple[Method, ...] = ("learned", "learned-offset")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +22,10 @@ class Recipe:
     """How `langsteer profile` makes an edit. The defaults are the recommended point.
 
     Attributes:
-        method: "learned" learns an offset on the FFN outputs by gradient descent (see `learn`);
-            "neurons" decomposes that offset over the FFNs' value vectors (see `decompose`) and
-            goes on learning the chosen neurons' additions. Both suppress by learned factors on
+        method: "learned" learns one more memory for each FFN by gradient descent (see `learn` and
+            `LearnableMemories`); "learned-offset" an offset on its output, which is always on;
+            "neurons" decomposes such an offset over the FFNs' value vectors (see `decompose`) and
+            goes on learning the chosen neurons' additions. All suppress by learned factors on
             neurons: a neuron of the language that is silent stays so, and other languages keep
             what they have. "scored" changes the neurons with
             the best scores in closed form; "offset" takes the mean difference of the FFN outputs

@@ -21,14 +21,14 @@ from safetensors.numpy import save as save_tensors
 from profiles.errors import LangsteerError, ProfileError
 from profiles.language import check_tag
 from profiles.models.fingerprint import differences
-from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
+from profiles.profile import Edit, MemoryEdit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
 
 FORMAT_VERSION = 1
 SUFFIX = ".safetensors"
 _KEY = "langsteer"
 _REMAKE = "make it anew with `langsteer profile`"
 _ROLES = ("target", "suppress")
-_FIELDS = {"neurons": ("layer", "neuron", "add", "scale"), "offsets": ("layer", "value")}
+_KINDS: dict[str, Any] = {"neurons": NeuronEdit, "offsets": OffsetEdit, "memories": MemoryEdit}
 
 
 def save(profile: Profile, path: Path) -> Path:
@@ -222,7 +222,8 @@ def _edits(tensors: Mapping[str, Any]) -> dict[str, Edit | None]:
     edits: dict[str, Edit | None] = {}
     for role in _ROLES:
         parts: dict[str, dict[str, Any]] = {}
-        for kind, names in _FIELDS.items():
+        for kind, made in _KINDS.items():
+            names = made.__dataclass_fields__
             have = {
                 n: left.pop(f"{role}.{kind}.{n}") for n in names if f"{role}.{kind}.{n}" in left
             }
@@ -230,9 +231,8 @@ def _edits(tensors: Mapping[str, Any]) -> dict[str, Edit | None]:
                 missing = ", ".join(f"{role}.{kind}.{n}" for n in names if n not in have)
                 raise ProfileError(f"tensors are missing: {missing}")
             parts[kind] = have
-        neurons = NeuronEdit(**parts["neurons"]) if parts["neurons"] else None
-        offsets = OffsetEdit(**parts["offsets"]) if parts["offsets"] else None
-        edits[role] = Edit(neurons=neurons, offsets=offsets) if neurons or offsets else None
+        found = {kind: _KINDS[kind](**fields) for kind, fields in parts.items() if fields}
+        edits[role] = Edit(**found) if found else None
     if left:
         raise ProfileError(f"unknown tensors: {', '.join(sorted(left))}")
     return edits

@@ -10,7 +10,7 @@ import numpy as np
 
 from profiles.finding.histogram import score_histogram
 from profiles.finding.select import select_best
-from profiles.profile import Profile
+from profiles.profile import Floats, Profile
 
 if TYPE_CHECKING:  # they need torch, the report does not
     from profiles.corpora.corpus import Corpus
@@ -120,6 +120,14 @@ def edited(profile: Profile, role: str) -> dict[str, Any]:
         out["neurons_per_layer"] = per_layer.tolist()
     if edit.offsets:
         out["offset_layers"] = edit.offsets.layer.tolist()
-        norms = np.linalg.norm(edit.offsets.value, axis=1)
-        out["offset_norms"] = [round(float(norm), 3) for norm in norms]
+        out["offset_norms"] = _norms(edit.offsets.value)
+    if edit.memories:
+        out["memory_layers"] = edit.memories.layer.tolist()
+        out["memory_norms"] = _norms(edit.memories.value)
+        out["memory_key_norms"] = _norms(edit.memories.key)
+        out["memory_biases"] = [round(float(bias), 3) for bias in edit.memories.bias]
     return out
+
+
+def _norms(value_LH: Floats) -> list[float]:
+    return [round(float(norm), 3) for norm in np.linalg.norm(value_LH, axis=1)]

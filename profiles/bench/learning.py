@@ -24,7 +24,7 @@ from profiles.bench.rounds import compare
 from profiles.corpora.corpus import Corpus, read_corpus
 from profiles.corpora.split import split_for_learning
 from profiles.learning.learn import learn
-from profiles.learning.offsets import LearnableOffsets
+from profiles.learning.memories import LearnableMemories
 from profiles.learning.options import Options
 from profiles.learning.procedure import Procedure
 from profiles.models.architecture import find_ffns
@@ -54,7 +54,7 @@ def learning(
             train.texts,
             held.texts,
             language,
-            LearnableOffsets(find_ffns(loaded.model)),
+            LearnableMemories(find_ffns(loaded.model)),
             # No stopping early: every round is to do the same.
             options=Options(steps=steps, patience=steps),
         )
@@ -87,7 +87,7 @@ def one_target(
     recipe = Recipe(steps=steps)
     teach = Procedure(loaded=loaded, train=train.texts, held=held.texts, recipe=recipe)
     begun = time.perf_counter()
-    account = teach(language, "target").account["offset"]
+    account = teach(language, "target").account["memory"]
     seconds = time.perf_counter() - begun
     return {
         "language": language,

@@ -171,12 +171,13 @@ def _profiles(place: Place, loaded: LoadedModel | None) -> Mapping[str, Profile]
 
 def _shares(profile: Profile) -> dict[str, Any]:
     """By role: the share of the model's FFN neurons that are edited singly, and the layers that
-    carry an offset."""
+    carry an offset or one more memory."""
     neurons = profile.model.layers * profile.model.intermediate_size
     return {
         role: {
             "share": (len(edit.neurons) if edit.neurons else 0) / neurons,
             "offset_layers": len(edit.offsets) if edit.offsets else 0,
+            "memory_layers": len(edit.memories) if edit.memories else 0,
         }
         for role, edit in profile.edits().items()
     }

@@ -233,5 +233,6 @@ def _schedule(step: int, spent: float) -> float:
 
 def _is_empty(edit: Edit) -> bool:
     values = [edit.offsets.value] if edit.offsets else []
+    values += [edit.memories.value] if edit.memories else []
     values += [edit.neurons.add, edit.neurons.scale] if edit.neurons else []
     return not any(value.any() for value in values)

@@ -77,7 +77,7 @@ class Learnable(ABC):
 
     @abstractmethod
     def keep(self, count: int) -> None:
-        """Give up all but the `count` neurons that matter most; nothing to do for offsets."""
+        """Give up all but the `count` neurons that matter most; nothing to do without neurons."""
 
     def penalty(self) -> Tensor | None:
         """What is added to the training loss, in nats a token; None for nothing."""

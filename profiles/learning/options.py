@@ -14,8 +14,10 @@ class Options:
         seconds: wall-clock budget, or None; learning ends at whichever comes first, and the rate
             falls towards it.
         batch: examples a step.
-        rate: Adam's step size of offsets, in units of the root mean square of the layer's FFN
-            output.
+        rate: Adam's step size of offsets and of memories' values, in units of the root mean square
+            of the layer's FFN output.
+        key_rate: that of memories' keys, whose unit is the input's root mean square.
+        bias_rate: that of their biases.
         neuron_rate: that of additions to neurons; see `LearnableNeurons` for the unit.
         gain_rate: that of factors on neurons.
         context, length: at most so many tokens of context and of text.
@@ -34,6 +36,8 @@ class Options:
     seconds: float | None = None
     batch: int = 16
     rate: float = 0.01
+    key_rate: float = 0.01
+    bias_rate: float = 0.02
     neuron_rate: float = 0.05
     gain_rate: float = 0.02
     context: int = 40

@@ -1,4 +1,4 @@
-"""A learned edit from beginning to end: offset, perhaps its neurons, then the right strength."""
+"""A learned edit from beginning to end: memories, offset or its neurons, then the strength."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from profiles.learning.frontier import Frontier, choose_budget
 from profiles.learning.job import Learned
 from profiles.learning.learn import check_lines, learn
 from profiles.learning.learnable import Learnable
+from profiles.learning.memories import LearnableMemories
 from profiles.learning.neurons import LearnableNeurons
 from profiles.learning.offsets import LearnableOffsets
 from profiles.learning.options import Options
@@ -30,7 +31,8 @@ from profiles.profile import Edit
 from profiles.recipe import Recipe
 from profiles.versions import installed
 
-# Learning an offset is most of the work, its neurons as much again, the others a little.
+# Learning what is added to outputs is most of the work, its neurons as much again, the others a
+# little.
 _OWN_TEXT = _CALIBRATION = 0.25
 
 
@@ -49,7 +51,7 @@ class Procedure:
     Attributes:
         loaded: the model.
         train, held: text to learn from, and to stop and calibrate by.
-        recipe: its method is "learned" or "neurons".
+        recipe: its method is one of `LEARNED`.
         options: of learning; the recipe's steps and seconds come first.
         calibration: see `calibrate`.
         folder: where checkpoints are kept, so that a later call goes on where one was
@@ -72,8 +74,8 @@ class Procedure:
         """The edit towards `language`, or away from it; `progress` gets shares from 0 to 1.
 
         Raises:
-            CorpusError, ModelError: see `learn`, `value_vectors` and, for what takes neurons,
-                `find_dense_ffns`.
+            CorpusError, ModelError: see `learn`, `value_vectors`, `LearnableMemories` and, for
+                what takes neurons, `find_dense_ffns`.
         """
         sparse = role == "target" and self.recipe.method == "neurons"
         budgets = sorted(self.recipe.budgets) if sparse else [0.0]
@@ -96,7 +98,7 @@ class Procedure:
         else:
             own = self._own(language, stage(0, before))
             account["own_texts"] = len(own)
-            learned = self._offset(language, own, stage(before, 1), account)
+            learned = self._outputs(language, own, stage(before, 1), account)
         before += 1
         found: list[LearnedEdit] = []
         frontiers: list[Frontier] = []
@@ -158,7 +160,7 @@ class Procedure:
         count = self.options.own_texts
         return own_text(self.loaded, self.train, language, count, self.recipe.seed, show)
 
-    def _offset(
+    def _outputs(
         self,
         language: str,
         own: Sequence[Written],
@@ -166,8 +168,13 @@ class Procedure:
         account: dict[str, Any],
     ) -> Learned:
         ffns = find_ffns(self.loaded.model, self.down_projection)
-        learned = self._learn(LearnableOffsets(ffns), "offset", language, "target", own, show)
-        account["offset"] = asdict(learned.report)
+        kind, learnable = (
+            ("memory", LearnableMemories(ffns))
+            if self.recipe.method == "learned"
+            else ("offset", LearnableOffsets(ffns))
+        )
+        learned = self._learn(learnable, kind, language, "target", own, show)
+        account[kind] = asdict(learned.report)
         return learned
 
     def _neurons(

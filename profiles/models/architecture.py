@@ -74,8 +74,9 @@ def find_dense_ffns(model: nn.Module, down_projection: str | None = None) -> lis
         first = next(ffn for ffn in ffns if not isinstance(ffn, DenseFFN))
         raise ModelError(
             f"{type(model).__name__} is a mixture of experts (layer {first.layer}, {first.path}): "
-            "it has no neurons that langsteer can read or edit, only FFN outputs. Offsets on those "
-            "work: `langsteer profile` with the default --method, and without --suppress"
+            "it has no neurons that langsteer can read or edit, only FFN outputs. Memories and "
+            "offsets on those work: `langsteer profile` with the default --method or with "
+            "learned-offset, and without --suppress"
         )
     return dense
 
@@ -117,6 +118,7 @@ def _mixture(layer: nn.Module, index: int, name: str, text: Any) -> FFN | None:
         output=layer.get_submodule(block),
         hidden_size=int(text.hidden_size),
         path=block,
+        block=layer.get_submodule(block),
     )
 
 
@@ -137,6 +139,8 @@ def _dense(layer: nn.Module, index: int, name: str, path: str | None) -> DenseFF
             "reads the FFN's neurons with --down-projection"
         )
     down = modules[found]
+    # Above a down projection that is the layer's own child is the layer, which attention begins.
+    above = found.rpartition(".")[0]
     return DenseFFN(
         layer=index,
         down=down,
@@ -144,6 +148,7 @@ def _dense(layer: nn.Module, index: int, name: str, path: str | None) -> DenseFF
         intermediate_size=size[0],
         hidden_size=size[1],
         path=found,
+        block=modules[above] if above else None,
     )
 
 

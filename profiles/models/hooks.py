@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from profiles.compose import Composed, compose
 from profiles.errors import ModelError
 from profiles.models.architecture import find_ffns
 from profiles.models.ffn import FFN, DenseFFN
+from profiles.models.gate import gate
 from profiles.profile import Edit
 
 # Which positions of the running forward pass are edited; None for all of them.
@@ -32,7 +32,8 @@ def edited(
     """Within the block, every forward pass of `model` is edited; afterwards none is.
 
     Neurons: y' = y + strength * (add + scale * y), y the down projection's input. Outputs:
-    h' = h + strength * value, h the FFN's output. Both in float32, then cast back.
+    h' = h + strength * (value + gate * memory), h the FFN's output, value an offset and `gate` what
+    the memory's key makes of the FFN's input. All in float32, then cast back.
 
     Args:
         model: a transformers decoder; KV cache and left-padded batches are understood.
@@ -42,7 +43,8 @@ def edited(
         down_projection: see `find_ffns`.
 
     Raises:
-        ModelError: see `find_ffns`; or neurons are to be edited in a mixture of experts.
+        ModelError: see `find_ffns`; or neurons are to be edited in a mixture of experts, or
+            memories where no module gets the FFN's input.
     """
     composed = compose(edit, []) if isinstance(edit, Edit) else edit
     ffns = find_ffns(model, down_projection)
@@ -53,20 +55,20 @@ def edited(
             stack.callback(model.register_forward_pre_hook(hook, with_kwargs=True).remove)
         factor = torch.as_tensor(strength, device=next(model.parameters()).device).float()
         for ffn in ffns:
-            for handle in _layer_hooks(ffn, composed, factor, positions):
-                stack.callback(handle.remove)
+            for undo in _layer_hooks(ffn, composed, factor, positions):
+                stack.callback(undo)
         yield
 
 
 def _layer_hooks(
     ffn: FFN, composed: Composed, strength: Tensor, positions: _Positions
-) -> Iterator[RemovableHandle]:
+) -> Iterator[Callable[[], None]]:
     parameter = next(ffn.output.parameters())
     if here := composed.neurons.get(ffn.layer):
         if not isinstance(ffn, DenseFFN):
             raise ModelError(
                 f"the edit changes neurons of layer {ffn.layer}, which is a mixture of experts "
-                f"({ffn.path}): only its output can be edited. Learn an offset: `langsteer "
+                f"({ffn.path}): only its output can be edited. Learn memories: `langsteer "
                 "profile` with the default --method"
             )
         index = torch.tensor(here.neuron, dtype=torch.int64, device=parameter.device)
@@ -82,15 +84,26 @@ def _layer_hooks(
             out[..., index] = (columns + delta).to(y.dtype)
             return (out, *args[1:])
 
-        yield ffn.down.register_forward_pre_hook(before)
-    if (value := composed.offsets.get(ffn.layer)) is not None:
-        offset = torch.tensor(value, device=parameter.device)
+        yield ffn.down.register_forward_pre_hook(before).remove
+    offset = composed.offsets.get(ffn.layer)
+    offset_H = torch.tensor(0.0 if offset is None else offset, device=parameter.device)
 
-        def after(h: Tensor) -> Tensor:
-            delta = _where(_times(strength, offset.expand(h.shape)), positions)
-            return (h.float() + delta).to(h.dtype)
+    def move(h: Tensor, delta: Tensor) -> Tensor:
+        delta = _where(_times(strength, delta.expand(h.shape)), positions)
+        return (h.float() + delta).to(h.dtype)
 
-        yield ffn.on_output(after)
+    if memory := composed.memories.get(ffn.layer):
+        key_H = torch.tensor(memory.key, device=parameter.device)
+        value_H = torch.tensor(memory.value, device=parameter.device)
+        bias = memory.bias
+
+        def remember(x: Tensor, h: Tensor) -> Tensor:
+            opened = gate(x, key_H, bias).reshape(*h.shape[:-1], 1)
+            return move(h, offset_H + opened * value_H)
+
+        yield ffn.on_both(remember)
+    elif offset is not None:
+        yield ffn.on_output(lambda h: move(h, offset_H)).remove
 
 
 def _times(strength: Tensor, delta: Tensor) -> Tensor:

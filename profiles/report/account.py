@@ -80,7 +80,7 @@ def _row(profile: Profile, metadata: Metadata, collection: Collection) -> dict[s
 
 
 def _neurons(profiles: Sequence[Profile], metadata: Mapping[str, Metadata]) -> dict[str, Any]:
-    """By kind and language, a value a layer: counts of neurons, norms of offsets."""
+    """By kind and language, a value a layer: counts of neurons, norms of offsets and memories."""
     layers = profiles[0].model.layers
     out: dict[str, Any] = {"layers": layers, "listed": {}}
     for profile in profiles:
@@ -88,16 +88,23 @@ def _neurons(profiles: Sequence[Profile], metadata: Mapping[str, Metadata]) -> d
         if at:
             out["listed"][profile.language] = np.bincount(at, minlength=layers).tolist()
     for role in ROLES:
-        counts, norms = {}, {}
+        counts = {}
+        norms: dict[str, dict[str, list[float]]] = {"offset": {}, "memory": {}}
         for profile in profiles:
             edit = profile.edits().get(role)
             if edit and edit.neurons:
                 counts[profile.language] = edited(profile, role)["neurons_per_layer"]
-            if edit and edit.offsets:
+            for kind in norms if edit else ():
                 found = edited(profile, role)
-                by_layer = dict(zip(found["offset_layers"], found["offset_norms"], strict=True))
-                norms[profile.language] = [by_layer.get(layer, 0.0) for layer in range(layers)]
-        out[role] = {"neurons": counts, "offset_norms": norms}
+                if f"{kind}_layers" in found:
+                    pairs = zip(found[f"{kind}_layers"], found[f"{kind}_norms"], strict=True)
+                    by_layer = dict(pairs)
+                    norms[kind][profile.language] = [by_layer.get(n, 0.0) for n in range(layers)]
+        out[role] = {
+            "neurons": counts,
+            "offset_norms": norms["offset"],
+            "memory_norms": norms["memory"],
+        }
     return out
 
 

@@ -63,6 +63,10 @@ def _heatmaps(neurons: Mapping[str, Any]) -> list[dict[str, Any]]:
                 f"Norms of the offsets on layers' outputs, {TOWARDS[role]}",
                 neurons[role]["offset_norms"],
             ),
+            (
+                f"Norms of the values of layers' memories, {TOWARDS[role]}",
+                neurons[role]["memory_norms"],
+            ),
         ]
     return [
         {

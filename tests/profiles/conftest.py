@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
+from profiles.profile import Edit, MemoryEdit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
 from tests.tiny_model import save_model
 
 
@@ -53,7 +53,7 @@ def identity() -> ModelIdentity:
 
 @pytest.fixture
 def german(identity: ModelIdentity) -> Profile:
-    """A profile with neurons and offsets, target and suppress."""
+    """A profile with neurons, offsets and memories, target and suppress."""
     neurons = NeuronEdit(
         layer=np.array([0, 1], np.int32),
         neuron=np.array([3, 7], np.int32),
@@ -63,10 +63,16 @@ def german(identity: ModelIdentity) -> Profile:
     offsets = OffsetEdit(
         layer=np.array([1], np.int32), value=np.arange(4, dtype=np.float32).reshape(1, 4)
     )
+    memories = MemoryEdit(
+        layer=np.array([1, 0], np.int32),
+        key=np.array([[3, 0, 4, 0], [0, 0, 0, 0]], np.float32),
+        bias=np.array([0.25, -2], np.float32),
+        value=np.array([[0, 5, 0, 12], [1, 0, 0, 0]], np.float32),
+    )
     return Profile(
         language="de",
         model=identity,
-        target=Edit(neurons=neurons, offsets=offsets),
+        target=Edit(neurons=neurons, offsets=offsets, memories=memories),
         suppress=Edit(offsets=offsets),
         provenance={"method": "both", "parameters": {"gain": 1.5}},
     )

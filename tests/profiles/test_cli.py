@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from profiles.cli import app
 from profiles.store import read
+from tests.tiny_model import save_model
 
 run = CliRunner().invoke
 
@@ -74,7 +75,31 @@ def test_learned(tiny_folder: Path, corpus_folder: Path, tmp_path: Path) -> None
     assert result.exit_code == 0, result.output
     found = read(tmp_path / "ja.safetensors")
     assert found.provenance["method"] == "learned"
+    assert found.target
+    assert found.target.memories
+    assert not found.target.offsets
+    shown = run(app, ["inspect", str(tmp_path / "ja.safetensors"), "--json"])
+    assert json.loads(shown.stdout)["edits"]["target"]["memory_layers"] == [0, 1]
     assert found.version != start.version
+
+
+def test_a_model_without_ffn_modules_is_told_before_any_work(
+    corpus_folder: Path, tmp_path: Path
+) -> None:
+    size = {"hidden_size": 16, "ffn_dim": 24, "word_embed_proj_dim": 16, "num_hidden_layers": 1}
+    model = save_model(tmp_path / "opt", "OPT", **size, num_attention_heads=2)
+    options = ["--corpus", str(corpus_folder), "--languages", "ja", "--suppress", "none"]
+    options += ["--out", str(tmp_path / "out"), "--steps", "2", "--no-calibrate"]
+    refused = run(app, ["profile", str(model), *options])
+    assert refused.exit_code == 1
+    assert "--method learned-offset" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    made = run(app, ["profile", str(model), *options, "--method", "learned-offset"])
+    assert made.exit_code == 0, made.output
+    target = read(tmp_path / "out" / "ja.safetensors").target
+    assert target
+    assert target.offsets
+    assert not target.memories
 
 
 def test_inspect_json(made: tuple[Path, dict]) -> None:  # type: ignore[type-arg]
@@ -122,9 +147,24 @@ WITHOUT_EFFECT = [
     (["--suppress-selection", "l1", "--method", "offset"], "--suppress-selection", "offset", "lea"),
     (["--gain", "1", "--method", "neurons"], "--gain", "--method neurons", "--method offset"),
     (["--suppress-gain", "1"], "--suppress-gain", "--method learned", "--method offset"),
-    (["--steps", "9", "--method", "offset"], "--steps", "--method offset", "learned or neurons"),
-    (["--seconds", "9", "--method", "scored"], "--seconds", "scored", "learned or neurons"),
-    (["--work", "w", "--method", "scored"], "--work", "scored", "learned or neurons"),
+    (
+        ["--steps", "9", "--method", "offset"],
+        "--steps",
+        "--method offset",
+        "learned or learned-offset or neurons",
+    ),
+    (
+        ["--seconds", "9", "--method", "scored"],
+        "--seconds",
+        "scored",
+        "learned or learned-offset or neurons",
+    ),
+    (
+        ["--work", "w", "--method", "scored"],
+        "--work",
+        "scored",
+        "learned or learned-offset or neurons",
+    ),
     (["--change", "set"], "--change", "--method learned", "--method scored"),
     (["--factor", "3"], "--factor", "--method learned", "--method scored --change scale"),
     (

@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
 
 from profiles.compose import Composed, compose
+from profiles.errors import ProfileError
+from profiles.profile import Edit, MemoryEdit
 
 
 def listed(composed: Composed) -> dict[tuple[int, int], tuple[float, float]]:
@@ -53,3 +56,36 @@ def test_composing_does_not_change_the_profiles_arrays(make_edit) -> None:
     compose(target, [away])
     compose(target, [away])
     assert target.offsets.value.tolist() == [[1.0] * 4]
+
+
+def memories() -> Edit:
+    return Edit(
+        memories=MemoryEdit(
+            layer=np.array([2, 0], np.int32),
+            key=np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.float32),
+            bias=np.array([0.5, -0.5], np.float32),
+            value=np.array([[1, 1, 1, 1], [2, 2, 2, 2]], np.float32),
+        )
+    )
+
+
+def test_memories_are_the_targets_and_stand_beside_offsets(make_edit) -> None:
+    composed = compose(memories(), [make_edit(offsets={2: 4.0})])
+    assert {*composed.memories} == {0, 2}
+    assert composed.memories[0].key.tolist() == [5, 6, 7, 8]
+    assert composed.memories[0].bias == -0.5
+    assert composed.memories[2].value.tolist() == [1, 1, 1, 1]
+    assert {*composed.offsets} == {2}
+
+
+def test_an_edits_factor_is_on_values_and_not_on_keys() -> None:
+    twice = memories().times(2.0).memories
+    assert twice
+    assert twice.value.tolist() == [[2, 2, 2, 2], [4, 4, 4, 4]]
+    assert twice.key.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+    assert twice.bias.tolist() == [0.5, -0.5]
+
+
+def test_a_suppress_edit_has_no_memories(make_profile) -> None:
+    with pytest.raises(ProfileError, match="only a target has memories"):
+        make_profile("de", target=memories(), suppress=memories())

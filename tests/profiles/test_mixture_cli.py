@@ -1,4 +1,4 @@
-"""The offline verbs on a tiny mixture of experts: offsets work, what takes neurons is refused."""
+"""The offline verbs on a tiny mixture of experts: outputs are edited, neurons are refused."""
 
 from __future__ import annotations
 
@@ -49,20 +49,22 @@ def made(
     return out, json.loads(result.stdout), result.output
 
 
-def test_offsets_are_learned(made: tuple[Path, dict[str, Any], str], mixture: Path) -> None:
+def test_memories_are_learned(made: tuple[Path, dict[str, Any], str], mixture: Path) -> None:
     out, summary, _ = made
     profile = read(out / "ja.safetensors")
     assert set(profile.edits()) == {"target"}
     edit = profile.target
     assert edit is not None
     assert edit.neurons is None
-    assert edit.offsets is not None
-    assert edit.offsets.layer.tolist() == [0, 1]
-    assert (abs(edit.offsets.value).sum(1) > 0).all()
+    assert edit.offsets is None
+    assert edit.memories is not None
+    assert edit.memories.layer.tolist() == [0, 1]
+    assert (abs(edit.memories.value).sum(1) > 0).all()
+    assert (abs(edit.memories.key).sum(1) > 0).all()
     assert profile.model.intermediate_size == 32
     assert profile.provenance["corpus"]["sentences"] == 24
     assert "language_neurons" not in profile.provenance
-    curve = profile.provenance["learning"]["target"]["offset"]["curve"]
+    curve = profile.provenance["learning"]["target"]["memory"]["curve"]
     assert curve[-1][2] < curve[0][2], "the held-out loss falls"
     assert [row["language"] for row in summary["languages"]] == ["ja"]
     assert summary["overlap"] == []
@@ -77,6 +79,7 @@ def test_tables_pages_and_judgements_do_without_neurons(
     shown = run(app, ["profile", str(mixture), *options, "--steps", "1", "--no-calibrate"])
     assert shown.exit_code == 0, shown.output
     assert "suppress none" in shown.stdout
+    assert "2 memories" in shown.stdout
     assert run(app, ["inspect", str(out / "ja.safetensors")]).exit_code == 0
     page = run(app, ["report", "--profiles", str(out), "--out", str(tmp_path / "page.html")])
     assert page.exit_code == 0, page.output
@@ -86,6 +89,20 @@ def test_tables_pages_and_judgements_do_without_neurons(
     assert {cell["method"] for cell in found["cells"]} == {"unsteered", "steered", "residual"}
     reasons = [row["reason"] for row in found["skipped"]]
     assert "it edits neurons, and the model is a mixture of experts" in reasons
+
+
+def test_offsets_are_learned_where_asked(
+    mixture: Path, corpus_folder: Path, tmp_path: Path
+) -> None:
+    options = ["--corpus", str(corpus_folder), "--languages", "ja", "--out", str(tmp_path)]
+    options += ["--method", "learned-offset", "--steps", "4", "--no-calibrate"]
+    result = run(app, ["profile", str(mixture), *options])
+    assert result.exit_code == 0, result.output
+    edit = read(tmp_path / "ja.safetensors").target
+    assert edit is not None
+    assert edit.memories is None
+    assert edit.offsets is not None
+    assert edit.offsets.layer.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -113,4 +130,4 @@ def test_scores_are_refused(mixture: Path, corpus_folder: Path) -> None:
 def _refused(result: Any) -> None:
     assert result.exit_code == 1, result.output
     assert "Qwen2MoeForCausalLM is a mixture of experts (layer 1, mlp)" in result.stderr
-    assert "Offsets on those work" in result.stderr
+    assert "Memories and offsets on those work" in result.stderr

@@ -61,7 +61,7 @@ def test_every_cell_and_sample(tiny_folder: Path, folder: Path, tmp_path: Path) 
         == set(found["text"]["languages"])
     )
     edited = found["neurons_edited"]["de"]["target"]
-    assert edited == {"share": 2 / 64, "offset_layers": 1}
+    assert edited == {"share": 2 / 64, "offset_layers": 1, "memory_layers": 0}
     lines = [json.loads(line) for line in (out / SAMPLES).read_text("utf-8").splitlines()]
     assert len(lines) == 3 * len(cells)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from profiles.learning import learn as learn_module
 from profiles.learning.checkpoint import Checkpoint
 from profiles.learning.job import Learned
 from profiles.learning.learn import learn
+from profiles.learning.learnable import Learnable
+from profiles.learning.memories import LearnableMemories
 from profiles.learning.neurons import LearnableNeurons
 from profiles.learning.offsets import LearnableOffsets
 from profiles.learning.options import Options
@@ -31,6 +34,7 @@ LINES = {
     "en": [f"the {n} cats sat on a mat" for n in range(20)],
     "xx": [f"zyx {n} wzzy xyw zz wyx" for n in range(20)],
 }
+ON_OUTPUTS = {"offsets": LearnableOffsets, "memories": LearnableMemories}
 HELD = {name: [line.replace("1", "7") for line in lines[:4]] for name, lines in LINES.items()}
 
 
@@ -68,12 +72,16 @@ def test_the_loss_falls_and_the_model_stays_as_it_was(
     json.dumps(dataclasses.asdict(learned.report))
 
 
-@pytest.mark.parametrize("kind", ["offsets", "neurons"])
+@pytest.mark.parametrize("kind", ["offsets", "memories", "neurons"])
 def test_the_edit_does_in_use_what_was_learned(
     model: LlamaForCausalLM, tokenizer: Any, kind: str
 ) -> None:
     ffns = find_ffns(model)
-    learnable = LearnableOffsets(ffns) if kind == "offsets" else LearnableNeurons(ffns, gains=True)
+    learnable: Learnable = {
+        "offsets": LearnableOffsets,
+        "memories": LearnableMemories,
+        "neurons": partial(LearnableNeurons, gains=True),
+    }[kind](ffns)
     learned = run(model, tokenizer, learnable)
     ids = torch.tensor([tokenizer("the cat zyx wzzy").input_ids])
 
@@ -218,7 +226,7 @@ def test_factors_alone_leave_a_silent_neuron_silent(
     assert learned.edit.neurons.scale.any()
 
 
-@pytest.mark.parametrize("kind", ["offsets", *PRUNED])
+@pytest.mark.parametrize("kind", [*ON_OUTPUTS, *PRUNED])
 @pytest.mark.parametrize("at", [13, 23])  # in the middle of pruning and after, between two looks
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
     model: LlamaForCausalLM, tokenizer: Any, tmp_path: Path, kind: str, at: int
@@ -228,9 +236,9 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
 
     def fresh() -> Any:
         ffns = find_ffns(model)
-        return LearnableOffsets(ffns) if kind == "offsets" else PRUNED[kind](ffns)
+        return ON_OUTPUTS[kind](ffns) if kind in ON_OUTPUTS else PRUNED[kind](ffns)
 
-    budget = None if kind == "offsets" else 6
+    budget = None if kind in ON_OUTPUTS else 6
     whole = run(model, tokenizer, fresh(), budget=budget)
 
     def stop(step: int, *_: float) -> None:
@@ -251,7 +259,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
     )
     assert steps[0] == at - 2
     assert resumed.report.curve == whole.report.curve
-    for name in ("neurons", "offsets"):
+    for name in ("neurons", "offsets", "memories"):
         ours, theirs = getattr(resumed.edit, name), getattr(whole.edit, name)
         if theirs is not None:
             for field in dataclasses.fields(theirs):

@@ -10,9 +10,10 @@ import torch
 import transformers
 
 from profiles.errors import ModelError
+from profiles.learning.memories import LearnableMemories
 from profiles.models.architecture import find_dense_ffns
 from profiles.models.hooks import edited
-from profiles.profile import Edit, NeuronEdit, OffsetEdit
+from profiles.profile import Edit, MemoryEdit, NeuronEdit, OffsetEdit
 
 SMALL: dict[str, Any] = {
     "vocab_size": 50,
@@ -99,6 +100,72 @@ def test_edits_act_where_they_should(family: str) -> None:
     torch.testing.assert_close(h2, down(expected) + 0.5)
     assert not torch.equal(logits2, logits)
     torch.testing.assert_close(run()[2], logits, rtol=0, atol=0)
+
+
+NO_BLOCK = ("OPT", "XGLM")
+
+
+def _memory(seed: int) -> MemoryEdit:
+    rng = np.random.default_rng(seed)
+    key, value = rng.standard_normal((2, 1, 16), dtype=np.float32)
+    return MemoryEdit(
+        layer=np.array([1], np.int32), key=key, bias=np.array([-0.5], np.float32), value=value
+    )
+
+
+@pytest.mark.parametrize("family", [f for f in FAMILIES if f not in NO_BLOCK])
+def test_a_memory_reads_what_the_up_projection_reads(family: str) -> None:
+    model = _model(family)
+    ffn = find_dense_ffns(model)[1]
+    assert ffn.block is not None
+    # The first linear module of a block reads its input, in every family.
+    up = next(m for m in ffn.block.children() if hasattr(m, "weight") and m is not ffn.down)
+    memory = _memory(1)
+    seen: dict[str, torch.Tensor] = {}
+
+    def run() -> tuple[torch.Tensor, torch.Tensor]:
+        before = up.register_forward_pre_hook(lambda _m, a: seen.update(x=a[0].clone()))
+        after = ffn.output.register_forward_hook(lambda _m, _a, h: seen.update(h=h.clone()))
+        with torch.inference_mode():
+            model(input_ids=torch.arange(3, 9).reshape(2, 3))
+        before.remove()
+        after.remove()
+        return seen["x"].reshape(6, -1), seen["h"].reshape(6, -1)
+
+    x, h = run()
+    with edited(model, Edit(memories=memory), strength=0.5):
+        x2, h2 = run()
+    torch.testing.assert_close(x2, x, rtol=0, atol=0)
+    normed = x / x.square().mean(-1, keepdim=True).sqrt()
+    opened = 2 * torch.sigmoid(normed @ torch.from_numpy(memory.key[0]) - 0.5)
+    expected = h + 0.5 * opened[:, None] * torch.from_numpy(memory.value)
+    torch.testing.assert_close(h2, expected, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(run()[1], h, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("family", NO_BLOCK)
+def test_memories_without_a_module_that_gets_the_input_are_refused(family: str) -> None:
+    model = _model(family)
+    why = r"no module .* input of layer [01]'s FFN \(fc2\).*--method learned-offset"
+    with pytest.raises(ModelError, match=why), edited(model, Edit(memories=_memory(1))):
+        pass
+    with pytest.raises(ModelError, match=why):
+        LearnableMemories(find_dense_ffns(model))
+    assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def test_a_block_that_gets_something_else_is_named() -> None:
+    model = _model("Llama")
+    for layer in model.model.layers:
+        layer.mlp.inner = torch.nn.ModuleList([layer.mlp.down_proj])
+        del layer.mlp.down_proj
+        layer.mlp.__dict__["down_proj"] = layer.mlp.inner[0]
+    ffns = find_dense_ffns(model, "mlp.inner.0")
+    undo = ffns[1].on_both(lambda _x, h: h)
+    with pytest.raises(ModelError, match=r"layer 1: ModuleList, .*\(mlp\.inner\.0\).* got nothing"):
+        model(input_ids=torch.arange(3)[None])
+    undo()
+    model(input_ids=torch.arange(3)[None])
 
 
 def _name(model: Any, module: torch.nn.Module) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ import transformers
 from torch import Tensor
 
 from profiles.errors import ModelError
+from profiles.learning.memories import LearnableMemories
 from profiles.learning.offsets import LearnableOffsets
 from profiles.models.architecture import find_dense_ffns, find_ffns
 from profiles.models.ffn import DenseFFN
 from profiles.models.hooks import edited
-from profiles.profile import Edit, NeuronEdit, OffsetEdit
+from profiles.profile import Edit, MemoryEdit, NeuronEdit, OffsetEdit
 from tests.profiles.models.test_architecture import SMALL
 
 FEW = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 12}
@@ -118,6 +120,35 @@ def test_an_offset_is_added_to_all_that_the_experts_give(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", MIXTURES)
+def test_a_memory_reads_what_the_experts_are_given(family: str) -> None:
+    model = _model(family)
+    at = next(n for n in range(3) if n not in MIXTURES[family][1])
+    ffn = find_ffns(model)[at]
+    rng = np.random.default_rng(0)
+    key, value = rng.standard_normal((2, 1, 16), dtype=np.float32)
+    memory = MemoryEdit(
+        layer=np.array([at], np.int32), key=key, bias=np.array([0.5], np.float32), value=value
+    )
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def note(x: Tensor, h: Tensor) -> Tensor:
+        seen.append((x.reshape(6, 16).clone(), h.reshape(6, 16).clone()))
+        return h
+
+    for edit in (None, Edit(memories=memory)):
+        with torch.inference_mode(), edited(model, edit, 0.5) if edit else nullcontext():
+            undo = ffn.on_both(note)
+            model(input_ids=IDS)
+            undo()
+    (x, h), (x2, h2) = seen
+    torch.testing.assert_close(x2, x, rtol=0, atol=0)
+    normed = x / x.square().mean(-1, keepdim=True).sqrt()
+    opened = 2 * torch.sigmoid(normed @ torch.from_numpy(key[0]) + 0.5)
+    expected = h + 0.5 * opened[:, None] * torch.from_numpy(value)
+    torch.testing.assert_close(h2, expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("family", MIXTURES)
 def test_gradients_reach_the_offsets_of_every_layer(family: str) -> None:
     """Through the experts of later layers, as learning needs."""
     model = _model(family).requires_grad_(False)
@@ -132,11 +163,26 @@ def test_gradients_reach_the_offsets_of_every_layer(family: str) -> None:
     assert units_LH.grad.abs().sum(-1).min() > 0
 
 
+@pytest.mark.parametrize("family", ["Mixtral", "DeepseekV3", "GptOss"])
+def test_gradients_reach_the_keys_of_every_layer(family: str) -> None:
+    model = _model(family).requires_grad_(False)
+    learnable = LearnableMemories(find_ffns(model))
+    torch.nn.init.normal_(learnable.units_LH)
+    with learnable:
+        learnable.begin(torch.zeros(2, dtype=torch.int64))
+        model(input_ids=IDS).logits.square().mean().backward()
+    for parameter in learnable.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.abs().reshape(3, -1).sum(-1).min() > 0
+
+
 @pytest.mark.parametrize("family", MIXTURES)
 def test_what_takes_neurons_is_refused_in_one_line(family: str) -> None:
     model = _model(family)
     at = next(n for n in range(3) if n not in MIXTURES[family][1])
-    with pytest.raises(ModelError, match=rf"is a mixture of experts \(layer {at}, .*Offsets") as e:
+    with pytest.raises(
+        ModelError, match=rf"is a mixture of experts \(layer {at}, .*Memories and offsets"
+    ) as e:
         find_dense_ffns(model)
     assert type(model).__name__ in str(e.value)
     assert "\n" not in str(e.value)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from profiles.finding.histogram import score_histogram
-from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
+from profiles.profile import Edit, MemoryEdit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
 from profiles.store import save
 
 LANGUAGES = ("de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "zh")
@@ -47,7 +47,7 @@ def calibration(rng: np.random.Generator, role: str) -> dict[str, Any]:
 
 
 def profile(language: str, seed: int, model: ModelIdentity = MODEL, **more: Any) -> Profile:
-    """A profile with neurons and offsets towards `language`, neurons away from it.
+    """A profile with neurons, offsets and memories towards `language`, neurons away from it.
 
     `more` goes into its provenance.
     """
@@ -65,6 +65,12 @@ def profile(language: str, seed: int, model: ModelIdentity = MODEL, **more: Any)
     offsets = OffsetEdit(
         layer=np.arange(model.layers, dtype=np.int32),
         value=rng.standard_normal((model.layers, model.hidden_size), dtype=np.float32),
+    )
+    memories = MemoryEdit(
+        layer=np.arange(1, 4, dtype=np.int32),
+        key=np.zeros((3, model.hidden_size), np.float32),
+        bias=np.zeros(3, np.float32),
+        value=np.full((3, model.hidden_size), seed + 1, np.float32),
     )
     scores = rng.beta(0.6, 6, model.layers * model.intermediate_size).astype(np.float32)
     best = np.argsort(-scores)[:20]
@@ -99,7 +105,7 @@ def profile(language: str, seed: int, model: ModelIdentity = MODEL, **more: Any)
     return Profile(
         language=language,
         model=model,
-        target=Edit(neurons=neurons(90), offsets=offsets),
+        target=Edit(neurons=neurons(90), offsets=offsets, memories=memories),
         suppress=Edit(neurons=neurons(40)),
         provenance=provenance,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,12 +65,18 @@ def test_one_page_that_needs_nothing_else(folder: Path, evaluation: Path, tmp_pa
     assert "#0200" not in plots
     assert "fill: #" not in plots
     # Heat maps, a histogram a language, three plots a language and role, and success by role.
-    assert page.tags["svg"] == 4 + 3 + 3 * 2 * 3 + 2
+    assert page.tags["svg"] == 5 + 3 + 3 * 2 * 3 + 2
     labels = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
     assert len(labels) == page.tags["svg"]
     assert page.tags["caption"] == page.tags["table"]
     assert page.tags["h1"] == 1
-    for what in ("Portuguese", "Als sie das Fenster öffnete", "窓を開けたとき", "langsteer report"):
+    for what in (
+        "Portuguese",
+        "Als sie das Fenster öffnete",
+        "窓を開けたとき",
+        "3 memories",
+        "langsteer report",
+    ):
         assert what in page.text
     assert not [*out.parent.glob(".*")]
 
@@ -84,6 +91,11 @@ def test_data_of_the_page(folder: Path, evaluation: Path) -> None:
     assert row["edits"]["target"]["neurons_share"] == 90 / (18 * 64)
     assert [sum(v) for v in data["neurons"]["target"]["neurons"].values()] == [90, 90, 90]
     assert sum(data["neurons"]["listed"]["ja"]) == 20
+    norms = data["neurons"]["target"]["memory_norms"]["ja"]
+    assert norms[:5] == pytest.approx(
+        [0, *[2 * math.sqrt(synthetic.MODEL.hidden_size)] * 3, 0], 1e-3
+    )
+    assert not data["neurons"]["suppress"]["memory_norms"]
     mine = {tag: synthetic.profile(tag, n) for n, tag in enumerate(FEW)}
     sets = []
     for tag in ("de", "ja"):

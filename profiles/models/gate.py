@@ -1,0 +1,25 @@
+"""How far the key of one more memory opens it, see `MemoryEdit`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Keeps an input of zeros, padding for one, from being divided by nothing.
+_EPSILON = 1e-6
+
+
+def gate(x: Tensor, key_H: Tensor, bias: Tensor | float) -> Tensor:
+    """2 sigmoid(key . x / rms(x) + bias): from 0 to 2, and 1 where key and bias are zero.
+
+    Args:
+        x: [..., hidden_size], the FFN's input.
+        key_H: float32 [hidden_size].
+        bias: of the key.
+
+    Returns:
+        float32 [..., 1].
+    """
+    x = x.float()
+    x = x * torch.rsqrt(x.square().mean(-1, keepdim=True) + _EPSILON)
+    return 2 * torch.sigmoid((x * key_H).sum(-1, keepdim=True) + bias)
