@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -145,7 +146,7 @@ def test_a_key_reads_what_the_experts_were_given_though_they_write_there() -> No
 def test_vllms_experts_may_write_into_their_input() -> None:
     """The reason why a key's product is taken before them; gone when this fails."""
     pytest.importorskip("vllm", reason="vLLM is not installed")
-
+    import_module("vllm.model_executor.layers.fused_moe.runner.moe_runner")  # has the operator
     arguments = torch.ops.vllm.moe_forward.default._schema.arguments
     (given,) = (one for one in arguments if one.name == "hidden_states")
     assert given.alias_info is not None
