@@ -136,4 +136,5 @@ def _contents(edit: Edit) -> dict[str, Any]:
         "neurons": sum(per_layer.values()),
         "neurons_per_layer": {str(layer): per_layer[layer] for layer in sorted(per_layer)},
         "offset_layers": sorted(edit.offsets.layer.tolist()) if edit.offsets else [],
+        "memory_layers": sorted(edit.memories.layer.tolist()) if edit.memories else [],
     }

@@ -159,7 +159,8 @@ def _measure(
     assert facts is not None
     sizes = Capacity.from_config(capacity)
     columns = sum(sizes.columns)
-    width = 2 * columns + (sizes.hidden_size * len(sizes.columns) if sizes.offsets else 0)
+    of_a_layer = sizes.hidden_size * sizes.offsets + (2 * sizes.hidden_size + 1) * sizes.memories
+    width = 2 * columns + of_a_layer * len(sizes.columns)
     return {
         "model": model,
         "device": stock.device,

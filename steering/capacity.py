@@ -19,11 +19,13 @@ class Capacity:
     Attributes:
         columns: per decoder layer, how many of its neurons may be edited.
         offsets: whether FFN outputs may carry an offset.
+        memories: whether FFNs may get a memory.
         hidden_size, intermediate_size: dimensions of the model, checked when it is loaded.
     """
 
     columns: tuple[int, ...]
     offsets: bool
+    memories: bool
     hidden_size: int
     intermediate_size: int
 
@@ -84,6 +86,7 @@ def plan(profiles: Iterable[Profile], *, headroom: int = 64) -> dict[str, Any]:
     return Capacity(
         columns=columns,
         offsets=any(edit.offsets for edit in edits),
+        memories=any(edit.memories for edit in edits),
         hidden_size=model.hidden_size,
         intermediate_size=model.intermediate_size,
     ).to_config()

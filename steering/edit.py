@@ -1,4 +1,4 @@
-"""The affine edit, per token, as plain torch that torch.compile can see through.
+"""The edits, per token, as plain torch that torch.compile can see through.
 
 Shape suffixes: T tokens in the step, I neurons of the layer, C edited columns,
 R table rows, H hidden size.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+_EPSILON = 1e-6  # beside the mean square, see `MemoryEdit`
 
 
 def edit_neurons(
@@ -56,8 +58,57 @@ def edit_output(h_TH: Tensor, offset_RH: Tensor, row_T: Tensor, strength_T: Tens
     Returns:
         A tensor like h_TH.
     """
-    offset_TH = offset_RH.index_select(0, row_T)
-    edited_TH = torch.addcmul(h_TH.to(torch.float32), strength_T.unsqueeze(1), offset_TH)
+    return _moved(h_TH, offset_RH.index_select(0, row_T), row_T, strength_T)
+
+
+def memory_gain(x_TH: Tensor, key_RH: Tensor, bias_R: Tensor, row_T: Tensor) -> Tensor:
+    """How far each token turns its row's memory on: 2 * sigmoid(key[row] . x + bias[row]), 0 to 2.
+
+    x is divided by its root mean square first. A memory with key and bias 0 is on by 1, and so an
+    offset. Apart from `edit_memory`, because an FFN may overwrite what it is given.
+
+    Args:
+        x_TH: the FFN's input, before the FFN runs.
+        key_RH, bias_R: float32 tables. row_T: as in `edit_neurons`.
+
+    Returns:
+        float32 [T].
+    """
+    x32_TH = x_TH.to(torch.float32)
+    dot_T = (x32_TH * key_RH.index_select(0, row_T)).sum(1)
+    scale_T = torch.rsqrt(x32_TH.square().mean(1) + _EPSILON)
+    return 2 * torch.sigmoid(dot_T * scale_T + bias_R.index_select(0, row_T))
+
+
+def edit_memory(
+    h_TH: Tensor,
+    gain_T: Tensor,
+    value_RH: Tensor,
+    row_T: Tensor,
+    strength_T: Tensor,
+    offset_RH: Tensor | None = None,
+) -> Tensor:
+    """h' = h + strength * (gain * value[row] + offset[row]) on the FFN's output.
+
+    One more memory in the FFN (Geva et al. 2021), whose key reads the FFN's input. With the row's
+    offset, if there is one, so that both are rounded once. Rows without a memory have the value 0,
+    which changes nothing; tokens of row 0 keep every bit of h.
+
+    Args:
+        gain_T: `memory_gain` of the same tokens.
+        value_RH: float32 table. h_TH, offset_RH, row_T, strength_T: as in `edit_output`.
+
+    Returns:
+        A tensor like h_TH.
+    """
+    change_TH = gain_T.unsqueeze(1) * value_RH.index_select(0, row_T)
+    if offset_RH is not None:
+        change_TH = change_TH + offset_RH.index_select(0, row_T)
+    return _moved(h_TH, change_TH, row_T, strength_T)
+
+
+def _moved(h_TH: Tensor, change_TH: Tensor, row_T: Tensor, strength_T: Tensor) -> Tensor:
+    edited_TH = torch.addcmul(h_TH.to(torch.float32), strength_T.unsqueeze(1), change_TH)
     return torch.where((row_T != 0).unsqueeze(1), _rounded(edited_TH, h_TH.dtype), h_TH)
 
 

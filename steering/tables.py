@@ -31,12 +31,17 @@ class LayerTables:
         columns: int64 [C], distinct indices into this rank's neurons.
         add, scale: float32 [R, C].
         offset: float32 [R, H].
+        key, value: float32 [R, H], of the memory.
+        bias: float32 [R], of its key.
     """
 
     columns: Tensor | None
     add: Tensor | None
     scale: Tensor | None
     offset: Tensor | None
+    key: Tensor | None
+    value: Tensor | None
+    bias: Tensor | None
 
 
 class Tables:
@@ -80,10 +85,10 @@ class Tables:
         width = min(self.capacity.columns[layer], self._stop - self._start)
         if layer in self._experts:
             width = 0
-        hidden = self.capacity.hidden_size
+        hidden, memories = self.capacity.hidden_size, self.capacity.memories
 
-        def zeros(columns: int) -> Tensor:
-            return torch.zeros(self.rows, columns, dtype=torch.float32, device=device)
+        def zeros(*columns: int) -> Tensor:
+            return torch.zeros(self.rows, *columns, dtype=torch.float32, device=device)
 
         return LayerTables(
             # Unused columns must be distinct real columns: they are written back unchanged.
@@ -91,6 +96,9 @@ class Tables:
             add=zeros(width) if width else None,
             scale=zeros(width) if width else None,
             offset=zeros(hidden) if self.capacity.offsets else None,
+            key=zeros(hidden) if memories else None,
+            value=zeros(hidden) if memories else None,
+            bias=zeros() if memories else None,
         )
 
     @property
@@ -158,11 +166,12 @@ class Tables:
                 tables.add[row].copy_(torch.from_numpy(values[0]))
                 tables.scale[row].copy_(torch.from_numpy(values[1]))
             if tables.offset is not None:
-                offset = composed.offsets.get(layer)
-                if offset is None:
-                    tables.offset[row].zero_()
-                else:
-                    tables.offset[row].copy_(torch.from_numpy(offset))
+                _fill(tables.offset[row], composed.offsets.get(layer))
+            if tables.key is not None and tables.value is not None and tables.bias is not None:
+                memory = composed.memories.get(layer)
+                _fill(tables.key[row], memory.key if memory else None)
+                _fill(tables.value[row], memory.value if memory else None)
+                tables.bias[row] = memory.bias if memory else 0.0
 
     def _edit(self, content_hash: str, role: str) -> Edit:
         profile = self._profiles.get(content_hash)
@@ -187,11 +196,16 @@ class Tables:
                 f"{name} is for a model of (layers, hidden, intermediate) = {found}, "
                 f"this one has {expected}"
             )
-        if not capacity.offsets and any(edit.offsets for edit in profile.edits().values()):
-            raise CapacityError(
-                f"{name} has FFN-output offsets and this engine was started without room for "
-                "them; restart it with the profile in its folder"
-            )
+        edits = profile.edits().values()
+        for what, room, has in (
+            ("FFN-output offsets", capacity.offsets, any(edit.offsets for edit in edits)),
+            ("FFN memories", capacity.memories, any(edit.memories for edit in edits)),
+        ):
+            if has and not room:
+                raise CapacityError(
+                    f"{name} has {what} and this engine was started without room for them; "
+                    "restart it with the profile in its folder"
+                )
         edited = _edited(profile)
         if without := sorted(self._experts & edited.keys()):
             raise EngineError(f"{name} edits neurons of layer {without[0]}, {NO_NEURONS}")
@@ -229,6 +243,14 @@ class Tables:
         listed[slots[slots >= 0]] = np.flatnonzero(slots >= 0)
         listed[padding] = np.flatnonzero(slots < 0)[: len(padding)]
         columns.copy_(torch.from_numpy(listed))
+
+
+def _fill(row_H: Tensor, value_H: NDArray[np.float32] | None) -> None:
+    """Copy a layer's values into a table's row; nothing is zeros."""
+    if value_H is None:
+        row_H.zero_()
+    else:
+        row_H.copy_(torch.from_numpy(value_H))
 
 
 def _edited(profile: Profile) -> dict[int, NDArray[np.int32]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
+from profiles.profile import Edit, MemoryEdit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
 
 MODEL = ModelIdentity(
     name="tiny",
@@ -25,11 +25,12 @@ MakeProfile = Callable[..., Profile]
 
 @pytest.fixture
 def make_edit() -> MakeEdit:
-    """make_edit({(layer, neuron): (add, scale)}, {layer: value}) -> Edit."""
+    """make_edit({(layer, neuron): (add, scale)}, {layer: value}, {layer: (key, bias, value)})."""
 
     def make(
         neurons: dict[tuple[int, int], tuple[float, float]] | None = None,
         offsets: dict[int, float] | None = None,
+        memories: dict[int, tuple[float, float, float]] | None = None,
     ) -> Edit:
         return Edit(
             neurons=NeuronEdit(
@@ -45,6 +46,18 @@ def make_edit() -> MakeEdit:
                 value=np.array([[v] * MODEL.hidden_size for v in offsets.values()], np.float32),
             )
             if offsets
+            else None,
+            memories=MemoryEdit(
+                layer=np.array(list(memories), dtype=np.int32),
+                key=np.array(
+                    [[k] * MODEL.hidden_size for k, _, _ in memories.values()], np.float32
+                ),
+                bias=np.array([bias for _, bias, _ in memories.values()], np.float32),
+                value=np.array(
+                    [[v] * MODEL.hidden_size for *_, v in memories.values()], np.float32
+                ),
+            )
+            if memories
             else None,
         )
 

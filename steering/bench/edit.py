@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from profiles.bench.rounds import compare
-from steering.edit import edit_neurons, edit_output
+from steering.edit import edit_memory, edit_neurons, edit_output, memory_gain
 
 _ROWS = 65
 
@@ -64,7 +64,7 @@ class Cost:
 
 
 def measure(name: str, tokens: int, *, rounds: int, device: str) -> list[Cost]:
-    """Costs of the neuron edit and of the output offset for one shape and batch size."""
+    """Costs of the neuron edit, the output offset and the memory for one shape and batch size."""
     shape, g = SHAPES[name], torch.Generator().manual_seed(0)
     # The compiler gives up on a function that it has met with many shapes.
     torch._dynamo.reset()
@@ -79,7 +79,8 @@ def measure(name: str, tokens: int, *, rounds: int, device: str) -> list[Cost]:
     x = weight(tokens, shape.hidden)
     columns = torch.randperm(shape.wide, generator=g)[: shape.edited].to(device)
     add, scale = random(_ROWS, shape.edited), random(_ROWS, shape.edited)
-    offset = random(_ROWS, shape.hidden)
+    offset, key, value = (random(_ROWS, shape.hidden) for _ in range(3))
+    bias = random(_ROWS)
     row = torch.randint(1, _ROWS, (tokens,), generator=g).to(device)
     strength = torch.ones(tokens, device=device)
 
@@ -97,11 +98,19 @@ def measure(name: str, tokens: int, *, rounds: int, device: str) -> list[Cost]:
     def with_offset() -> Tensor:
         return edit_output(plain(), offset, row, strength)
 
+    def with_memory() -> Tensor:
+        gain = memory_gain(x, key, bias, row)
+        return edit_memory(plain(), gain, value, row, strength)
+
     with torch.inference_mode():
         before = _ready(plain, device)
         return [
             _cost(name, tokens, edit, before, _ready(edited, device), rounds, device)
-            for edit, edited in (("neurons", with_neurons), ("offset", with_offset))
+            for edit, edited in (
+                ("neurons", with_neurons),
+                ("offset", with_offset),
+                ("memory", with_memory),
+            )
         ]
 
 

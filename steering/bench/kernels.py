@@ -17,14 +17,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from steering.edit import edit_neurons, edit_output
+from steering.edit import edit_memory, edit_neurons, edit_output, memory_gain
 
 _HIDDEN, _WIDE, _ROWS, _COLUMNS, _TOKENS = 128, 512, 9, 32, 48
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
     "gelu": lambda x: functional.gelu(x, approximate="tanh"),
 }
-EDITS = ("none", "neurons", "offset", "both")
+EDITS = ("none", "neurons", "offset", "memory", "both", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,7 @@ class Kernels:
         activation: of the gated FFN.
         edit: what is added to it.
         fused: kernels the compiler generated.
+        launched: compiled functions that they are in. On a GPU one each.
         calls: of library kernels, the matrix products.
         buffers: allocated for a forward pass, out of the compiler's pool.
         graphs: 1, or the edit broke the graph.
@@ -43,6 +44,7 @@ class Kernels:
     activation: str
     edit: str
     fused: int
+    launched: int
     calls: int
     buffers: int
     graphs: int
@@ -67,6 +69,7 @@ def count(activation: str, edit: str, device: str = "cpu") -> Kernels:
         activation=activation,
         edit=edit,
         fused=metrics.generated_kernel_count,
+        launched=len(re.findall(r"async_compile\.(?:cpp\w*|triton)\(", code)),
         calls=len(re.findall(r"extern_kernels\.\w+\(", code)),
         buffers=len(re.findall(r"= empty_strided\w*\(", code)),
         graphs=int(counters["stats"]["unique_graphs"]),
@@ -86,17 +89,25 @@ def _layer(
     norm = random(_HIDDEN).to(torch.bfloat16)
     columns = torch.randperm(_WIDE, generator=g)[:_COLUMNS].to(device)
     add, scale = random(_ROWS, _COLUMNS), random(_ROWS, _COLUMNS)
-    offset = random(_ROWS, _HIDDEN)
+    offset, key, value = (random(_ROWS, _HIDDEN) for _ in range(3))
+    bias = random(_ROWS)
 
     def layer(x: Tensor, residual: Tensor, row: Tensor, strength: Tensor) -> Tensor:
         rows, strengths = row[: x.shape[0]], strength[: x.shape[0]]
+        # What precedes in a decoder, and what a memory's key may be fused with.
+        x = functional.rms_norm(x, (_HIDDEN,), norm)
+        if edit in ("memory", "all"):
+            gain = memory_gain(x, key, bias, rows)
         gate, up = functional.linear(x, gate_up).chunk(2, dim=-1)
         y = act(gate) * up
-        if edit in ("neurons", "both"):
+        if edit in ("neurons", "both", "all"):
             y = edit_neurons(y, columns, add, scale, rows, strengths)
         h = functional.linear(y, down)
         if edit in ("offset", "both"):
             h = edit_output(h, offset, rows, strengths)
+        elif edit in ("memory", "all"):
+            both = offset if edit == "all" else None
+            h = edit_memory(h, gain, value, rows, strengths, both)
         # What follows in a decoder, and what an offset may be fused with.
         return functional.rms_norm(residual + h, (_HIDDEN,), norm)
 
@@ -119,8 +130,8 @@ def main() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"One feed-forward layer and the norm after it, compiled for {device}")
-    for heading in ("activation", "edit", "fused kernels", "library calls", "buffers", "graphs"):
+    table = Table(title=f"One feed-forward layer between two norms, compiled for {device}")
+    for heading in ("activation", "edit", "kernels", "launched", "library", "buffers", "graphs"):
         table.add_column(heading)
     for each in found:
         table.add_row(*map(str, asdict(each).values()))

@@ -1,7 +1,7 @@
 """How long a worker is held up by a profile that comes, a row that is composed, one that goes.
 
 `python -m steering.bench.loading [--json]`. All three happen between two steps. Profiles of
-neuron edits, spread over all layers, on the CPU.
+neuron edits, spread over all layers, or of offsets or memories in every one, on the CPU.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
+from profiles.profile import Edit, MemoryEdit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
 from steering.capacity import Capacity, plan
 from steering.tables import Tables
 
@@ -24,7 +24,8 @@ MODELS = {
     "llama-3-8b": (32, 4096, 14336),
     "llama-3-70b": (80, 8192, 28672),
 }
-SHARES = (0.0, 0.01, 0.05)
+# What a profile edits, and the share of the neurons that it is.
+EDITED = {"offsets": 0.0, "memories": 0.0, "1% of the neurons": 0.01, "5% of the neurons": 0.05}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,21 +33,21 @@ class Pauses:
     """Milliseconds for one profile beside another one, medians.
 
     Attributes:
-        model, share: whose sizes, and the share of its neurons; 0 is an offset in every layer.
+        model, edited: whose sizes, and what of it, of `EDITED`.
         load_ms, row_ms, unload_ms: loading it, composing a row of it, unloading it.
     """
 
     model: str
-    share: float
+    edited: str
     load_ms: float
     row_ms: float
     unload_ms: float
 
 
-def measure(model: str, share: float, rounds: int = 5) -> Pauses:
+def measure(model: str, edited: str, rounds: int = 5) -> Pauses:
     """Load, compose and unload one profile beside another, `rounds` times."""
     layers, _, wide = MODELS[model]
-    first, second = (_profile(model, share, seed) for seed in range(2))
+    first, second = (_profile(model, edited, seed) for seed in range(2))
     capacity = Capacity.from_config(plan([first, second]))
     tables = Tables(capacity, layers=[*range(layers)], shard=(0, wide), rows=3)
     tables.load(first)
@@ -62,12 +63,12 @@ def measure(model: str, share: float, rounds: int = 5) -> Pauses:
             step()
             seconds.append(time.perf_counter() - begun)
     load, row, unload = (round(1000 * float(np.median(seconds)), 2) for seconds in taken)
-    return Pauses(model=model, share=share, load_ms=load, row_ms=row, unload_ms=unload)
+    return Pauses(model=model, edited=edited, load_ms=load, row_ms=row, unload_ms=unload)
 
 
-def _profile(model: str, share: float, seed: int) -> Profile:
+def _profile(model: str, edited: str, seed: int) -> Profile:
     layers, hidden, wide = MODELS[model]
-    rng, count = np.random.default_rng(seed), round(share * wide)
+    rng, count = np.random.default_rng(seed), round(EDITED[edited] * wide)
     identity = ModelIdentity(
         name=model,
         architecture=model,
@@ -79,8 +80,11 @@ def _profile(model: str, share: float, seed: int) -> Profile:
     )
     every = np.arange(layers, dtype=np.int32)
     if not count:
-        value = rng.normal(size=(layers, hidden)).astype(np.float32)
-        edit = Edit(offsets=OffsetEdit(layer=every, value=value))
+        value, key = rng.normal(size=(2, layers, hidden)).astype(np.float32)
+        bias = np.zeros(layers, np.float32)
+        memories = MemoryEdit(layer=every, key=key, bias=bias, value=value)
+        offsets = OffsetEdit(layer=every, value=value)
+        edit = Edit(memories=memories) if edited == "memories" else Edit(offsets=offsets)
     else:
         picked = [rng.choice(wide, count, replace=False) for _ in range(layers)]
         edit = Edit(
@@ -101,7 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What loading a profile costs a worker.")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
-    found = [measure(model, share) for model in MODELS for share in SHARES]
+    found = [measure(model, edited) for model in MODELS for edited in EDITED]
     if options.json:
         print(json.dumps([asdict(each) for each in found]))
         return
@@ -112,8 +116,7 @@ def main() -> None:
     for heading in ("model", "edited", "load", "compose a row", "unload"):
         table.add_column(heading)
     for each in found:
-        edited = f"{each.share:.0%} of the neurons" if each.share else "offsets"
-        table.add_row(each.model, edited, f"{each.load_ms}", f"{each.row_ms}", f"{each.unload_ms}")
+        table.add_row(*map(str, asdict(each).values()))
     Console().print(table)
 
 

@@ -47,6 +47,7 @@ class WorkerExtension:
             "columns_taken": batch.tables.columns_taken,
             "columns": list(batch.tables.capacity.columns),
             "offsets": batch.tables.capacity.offsets,
+            "memories": batch.tables.capacity.memories,
         }
 
     def langsteer_load(self, data: bytes) -> dict[str, Any]:
@@ -92,7 +93,7 @@ class EngineFacts:
             and idle.
         edited_tokens: token positions steered since start-up.
         columns, columns_taken: per layer, room for edited neurons and how much is used.
-        offsets: whether there is room for FFN-output offsets.
+        offsets, memories: whether there is room for FFN-output offsets, for memories.
     """
 
     engines: int
@@ -105,6 +106,7 @@ class EngineFacts:
     columns: tuple[int, ...]
     columns_taken: tuple[int, ...]
     offsets: bool
+    memories: bool
 
 
 class EngineControl:
@@ -149,7 +151,7 @@ class EngineControl:
         for answer in _flat(engines):
             if {*answer["profiles"]} != {*first["profiles"]}:
                 raise EngineError("workers disagree about the loaded profiles; restart the server")
-            if any(answer[name] != first[name] for name in ("columns", "offsets")):
+            if any(answer[name] != first[name] for name in ("columns", "offsets", "memories")):
                 raise EngineError(
                     "workers have room for different profiles; start every node with the same "
                     "files in --profiles and the same --column-headroom"
@@ -165,6 +167,7 @@ class EngineControl:
             columns=tuple(first["columns"]),
             columns_taken=tuple(first["columns_taken"]),
             offsets=first["offsets"],
+            memories=first["memories"],
         )
 
     async def load(self, data: bytes) -> str:

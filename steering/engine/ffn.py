@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from steering.edit import edit_neurons, edit_output
+from steering.edit import edit_memory, edit_neurons, edit_output, memory_gain
 from steering.engine.experts import Experts, find_experts
 from steering.engine.layer_path import layer_path
 from steering.errors import EngineError
@@ -217,46 +218,91 @@ class SteeredActivation(nn.Module):
         return edited.view(y.shape)
 
 
-class OutputOffset(nn.Module):
-    """Forward hook that adds the row's offset to the FFN's output.
+class SteeredOutput(nn.Module):
+    """What runs in place of an FFN's forward: it, and then the row's offset and memory.
 
     A module, and registered below the FFN, so that compilers treat its buffers as they
     treat every other tensor of the model.
+
+    Not a forward hook, though it does what one would. A memory's key reads the FFN's input, and
+    the FFN may write there: vLLM declares so of its fused experts. So the product is taken before
+    the FFN runs; a pair of hooks would have to leave it on a module in between, which compilers see
+    as one more output of the model's graph.
     """
 
-    offset: Tensor
     row: Tensor
     strength: Tensor
+    offset: Tensor | None
+    key: Tensor | None
+    value: Tensor | None
+    bias: Tensor | None
 
     def __init__(self, tables: LayerTables, tokens: Tokens) -> None:
         super().__init__()
         self._tokens = tokens
-        self.register_buffer("offset", tables.offset, persistent=False)
+        for name in ("offset", "key", "value", "bias"):
+            self.register_buffer(name, getattr(tables, name), persistent=False)
         self.register_buffer("row", tokens.row, persistent=False)
         self.register_buffer("strength", tokens.strength, persistent=False)
 
-    def forward(self, module: nn.Module, args: Any, output: Any) -> Any:
+    def forward(self, inner: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """The edited output.
+
+        Args:
+            inner: the FFN's own forward; args, kwargs: what it is called with, the input first.
+
+        Returns:
+            What `inner` gives, its output edited.
+        """
         if not torch.compiler.is_compiling() and not self._tokens.active:
-            return output
+            return inner(*args, **kwargs)
+        gain_T = self._gain(args[0] if args else next(iter(kwargs.values())))
+        output = inner(*args, **kwargs)
         # Linear layers of vLLM return (output, bias), some mixtures of experts (output, scores).
         h = output[0] if isinstance(output, tuple) else output
-        h_TH = h.flatten(0, -2)
-        count = h_TH.shape[0]
-        edited = edit_output(h_TH, self.offset, self.row[:count], self.strength[:count])
-        edited = edited.view(h.shape)
+        edited = self._edit(h.flatten(0, -2), gain_T).view(h.shape)
         return (edited, *output[1:]) if isinstance(output, tuple) else edited
+
+    def _gain(self, x: Tensor) -> Tensor | None:
+        if self.key is None or self.bias is None:
+            return None
+        # Models that run through transformers have a batch of one in front, of output and input.
+        x_TH = x.flatten(0, -2)
+        return memory_gain(x_TH, self.key, self.bias, self.row[: x_TH.shape[0]])
+
+    def _edit(self, h_TH: Tensor, gain_T: Tensor | None) -> Tensor:
+        count = h_TH.shape[0]
+        row_T, strength_T = self.row[:count], self.strength[:count]
+        if gain_T is not None and self.value is not None:
+            return edit_memory(h_TH, gain_T, self.value, row_T, strength_T, self.offset)
+        assert self.offset is not None, "armed for nothing"
+        return edit_output(h_TH, self.offset, row_T, strength_T)
 
 
 def install(ffns: list[FFN | Experts], tables: Tables, tokens: Tokens) -> Iterator[str]:
-    """Put the edits into `ffns`; yields a word for each place that was armed."""
+    """Put the edits into `ffns`; yields a word for each place that was armed.
+
+    Raises:
+        EngineError: there are memories, and an FFN's input can't be had. Nothing was changed.
+    """
+    for ffn in ffns:
+        if tables.layers[ffn.layer].key is not None and isinstance(ffn, FFN) and ffn.bare:
+            raise EngineError(
+                f"the profiles have memories, and layer {ffn.layer} ({type(ffn.module).__name__}) "
+                "has no feed-forward module whose input a memory's key could read. Offsets work "
+                "there: take profiles with memories out of the folder, and make them with offsets"
+            )
     for ffn in ffns:
         layer = tables.layers[ffn.layer]
         if layer.columns is not None and isinstance(ffn, FFN):
             activation = getattr(ffn.module, ffn.activation)
             setattr(ffn.module, ffn.activation, SteeredActivation(activation, layer, tokens))
             yield f"neurons.{ffn.layer}"
-        if layer.offset is not None:
-            hook = OutputOffset(layer, tokens)
-            ffn.output.add_module("langsteer_offset", hook)
-            ffn.output.register_forward_hook(hook)
-            yield f"offset.{ffn.layer}"
+        if layer.offset is not None or layer.value is not None:
+            output = ffn.output
+            steered = SteeredOutput(layer, tokens)
+            output.add_module("langsteer_output", steered)
+            output.forward = partial(steered, output.forward)
+            for name in ("offset", "memory"):
+                if getattr(layer, "value" if name == "memory" else name) is not None:
+                    yield f"{name}.{ffn.layer}"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from profiles.compose import compose
-from profiles.profile import Edit, NeuronEdit, OffsetEdit, Profile
+from profiles.profile import Edit, MemoryEdit, NeuronEdit, OffsetEdit, Profile
 
 TOKENS = 40
 TOLERANCE = 2e-3
@@ -46,6 +46,14 @@ def as_edit(profiles: dict[str, Profile], by: dict[str, Any]) -> Edit:
             value=np.stack(list(composed.offsets.values())),
         )
         if composed.offsets
+        else None,
+        memories=MemoryEdit(
+            layer=np.array(list(composed.memories), np.int32),
+            key=np.stack([one.key for one in composed.memories.values()]),
+            bias=np.array([one.bias for one in composed.memories.values()], np.float32),
+            value=np.stack([one.value for one in composed.memories.values()]),
+        )
+        if composed.memories
         else None,
     )
 

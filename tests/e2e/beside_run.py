@@ -122,7 +122,7 @@ def runner_of(worker: Any) -> str:
 def look(worker: Any) -> dict[str, Any]:
     """Where the edits are in the worker's model, and what is in its tables."""
     from steering.engine.arming import batch_of
-    from steering.engine.ffn import OutputOffset, SteeredActivation
+    from steering.engine.ffn import SteeredActivation, SteeredOutput
 
     model = worker.model_runner.get_model()
     batch = batch_of(model)
@@ -141,11 +141,10 @@ def look(worker: Any) -> dict[str, Any]:
         digest.update(tensor.numpy().tobytes())
     return {
         "activations": [n for n, m in modules.items() if isinstance(m, SteeredActivation)],
-        "hooks": [
+        "outputs": [
             name
             for name, module in modules.items()
-            for hook in module._forward_hooks.values()
-            if isinstance(hook, OutputOffset)
+            if isinstance(getattr(module.forward, "func", None), SteeredOutput)
         ],
         "not buffers of the model": sum(id(tensor) not in held for tensor in ours),
         "not persistent": not any("langsteer" in name for name in model.state_dict()),

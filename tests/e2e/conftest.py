@@ -17,7 +17,14 @@ import pytest
 
 from profiles import store
 from profiles.models.fingerprint import fingerprint
-from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
+from profiles.profile import (
+    Edit,
+    MemoryEdit,
+    ModelIdentity,
+    NeuronEdit,
+    OffsetEdit,
+    Profile,
+)
 
 HERE = Path(__file__).parent
 RunEngine = Callable[..., dict[str, Any]]
@@ -42,11 +49,25 @@ def synthetic(identity: ModelIdentity, language: str, seed: int, *, kinds: str) 
     """A profile with random edits, strong enough to change every answer.
 
     Args:
-        kinds: "n" for neuron edits, "o" for offsets, "no" for both.
+        kinds: "n" for neuron edits, "o" for offsets, "m" for memories (a target's), "nom" for all.
     """
     rng = np.random.default_rng(seed)
+    # Of its own, so that the other edits are what they are without memories.
+    of_memories = np.random.default_rng([seed, 1])
 
-    def edit() -> Edit:
+    def memories() -> MemoryEdit:
+        size = identity.layers, identity.hidden_size
+        # Keys that are on for some tokens and off for others; one layer has none.
+        key = of_memories.normal(0, 2 / identity.hidden_size**0.5, size)
+        value = of_memories.normal(0, 0.3, size)
+        return MemoryEdit(
+            layer=np.arange(1, identity.layers, dtype=np.int32),
+            key=key[1:].astype(np.float32),
+            bias=of_memories.normal(0, 0.5, identity.layers - 1).astype(np.float32),
+            value=value[1:].astype(np.float32),
+        )
+
+    def edit(kinds: str) -> Edit:
         count = 150
         flat = rng.choice(identity.layers * identity.intermediate_size, count, replace=False)
         return Edit(
@@ -66,18 +87,25 @@ def synthetic(identity: ModelIdentity, language: str, seed: int, *, kinds: str) 
             )
             if "o" in kinds
             else None,
+            memories=memories() if "m" in kinds else None,
         )
 
-    return Profile(language=language, model=identity, target=edit(), suppress=edit())
+    target, away = edit(kinds), kinds.replace("m", "")
+    return Profile(
+        language=language,
+        model=identity,
+        target=target,
+        suppress=edit(away) if away else None,
+    )
 
 
 @pytest.fixture(scope="session")
 def profiles(identity: ModelIdentity) -> dict[str, Profile]:
-    """One profile of each kind: de edits neurons, ja outputs, zh both."""
+    """One profile of each kind: de edits neurons, ja outputs, zh both and has memories."""
     return {
         "de": synthetic(identity, "de", 1, kinds="n"),
         "ja": synthetic(identity, "ja", 2, kinds="o"),
-        "zh": synthetic(identity, "zh", 3, kinds="no"),
+        "zh": synthetic(identity, "zh", 3, kinds="nom"),
     }
 
 

@@ -22,6 +22,8 @@ class Reference:
         layers: where its decoder layers are.
         down: the down projection in one of them.
         output: what gives the FFN's output there; by default the down projection.
+
+    A memory's key reads the input of `output`, or else of the module that holds `down`.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Reference:
         from transformers import AutoModelForCausalLM
 
         self.layers, self.down, self.output = layers, down, output or down
+        self.input = output or down.rpartition(".")[0]
         self.model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype).eval()
 
     def greedy(
@@ -57,7 +60,8 @@ class Reference:
         outputs = [block.get_submodule(self.output) for block in blocks]
         # Layers without neurons have no down projection.
         downs = [dict(block.named_modules()).get(self.down) for block in blocks]
-        with torch.inference_mode(), Hooked(downs, outputs, edit, strength, first):
+        inputs = [block.get_submodule(self.input) for block in blocks]
+        with torch.inference_mode(), Hooked(downs, inputs, outputs, edit, strength, first):
             for _ in range(count):
                 logits = self.model(torch.tensor([tokens]), use_cache=False).logits[0, -1].float()
                 token = int(logits.argmax())
@@ -70,13 +74,15 @@ class Hooked:
     def __init__(
         self,
         downs: list[Any],
+        inputs: list[Any],
         outputs: list[Any],
         edit: Edit | None,
         strength: float,
         first: int,
     ) -> None:
-        self.downs, self.outputs = downs, outputs
+        self.downs, self.inputs, self.outputs = downs, inputs, outputs
         self.edit, self.strength, self.first = edit, strength, first
+        self.given: dict[int, torch.Tensor] = {}
         self.handles: list[Any] = []
 
     def __enter__(self) -> None:
@@ -86,6 +92,11 @@ class Hooked:
         for index in edited:
             down = self.downs[index]
             self.handles.append(down.register_forward_pre_hook(self._neurons(index)))
+        for index in set(self.edit.memories.layer.tolist()) if self.edit.memories else ():
+            given = self.inputs[index].register_forward_pre_hook(
+                self._remember(index), with_kwargs=True
+            )
+            self.handles.append(given)
         for index, output in enumerate(self.outputs):
             self.handles.append(output.register_forward_hook(self._offset(index)))
 
@@ -115,6 +126,25 @@ class Hooked:
 
         return hook
 
+    def _remember(self, layer: int) -> Any:
+        def hook(_module: Any, args: Any, kwargs: Any) -> None:
+            (x, *_rest) = [*args, *kwargs.values()]
+            self.given[layer] = x.clone()
+
+        return hook
+
+    def _memory(self, layer: int) -> Any:
+        """What the layer's memory adds at strength 1, where it has one."""
+        memories = self.edit.memories if self.edit else None
+        if memories is None or layer not in memories.layer.tolist():
+            return 0.0
+        at = memories.layer.tolist().index(layer)
+        x = self.given.pop(layer)[..., self.first :, :].double()
+        x = x / (x.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt()
+        on = x @ torch.from_numpy(memories.key[at]).double() + float(memories.bias[at])
+        gain = 2 / (1 + torch.exp(-on))
+        return gain.unsqueeze(-1).float() * torch.from_numpy(memories.value[at])
+
     def _offset(self, layer: int) -> Any:
         offsets = self.edit.offsets if self.edit else None
         value = torch.zeros(())
@@ -126,7 +156,8 @@ class Hooked:
             h, *rest = output if isinstance(output, tuple) else (output,)
             out = h.clone()
             h = h[..., self.first :, :].float()
-            out[..., self.first :, :] = (h + self.strength * value).to(out.dtype)
+            change = value + self._memory(layer)
+            out[..., self.first :, :] = (h + self.strength * change).to(out.dtype)
             return (out, *rest) if rest else out
 
         return hook

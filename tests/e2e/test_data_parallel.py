@@ -33,7 +33,7 @@ def server(
 ) -> Iterator[Running]:
     identity, model = identity_and_model
     folder = save_all(
-        {name: synthetic(identity, name, n, kinds="no") for n, name in enumerate(["de", "ja"])},
+        {name: synthetic(identity, name, n, kinds="nom") for n, name in enumerate(["de", "ja"])},
         tmp_path_factory.mktemp("served"),
     )
     port, rpc = free_port(), free_port()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from profiles import store
 from profiles.models.fingerprint import fingerprint
 from profiles.profile import NeuronEdit, Profile
 from tests.e2e.asks import batch, request
@@ -126,18 +127,25 @@ REFUSED = {
 }
 
 
+# OPT has no FFN module whose input a memory's key could read.
+WITHOUT_MEMORIES = ("OPT",)
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, list[Profile]]]:
-    """Of each family a model and three profiles: neurons, offsets, both."""
+    """Of each family a model and profiles: neurons, offsets, all, memories."""
     out = {}
     configs = {name: made[0] for name, made in [*FAMILIES.items(), *MIXTURES.items()]}
     configs |= {name: config for name, (config, _) in REFUSED.items()}
     for name, config in configs.items():
         folder = save_model(tmp_path_factory.mktemp(name), name, **config)
         identity = fingerprint(folder)
+        kinds = {"de": "n", "ja": "o", "zh": "nom", "ko": "m"}
+        if name in WITHOUT_MEMORIES:
+            kinds = {"de": "n", "ja": "o", "zh": "no"}
         profiles = [
-            synthetic(identity, language, seed, kinds=kinds)
-            for seed, (language, kinds) in enumerate({"de": "n", "ja": "o", "zh": "no"}.items())
+            synthetic(identity, language, seed, kinds=kind)
+            for seed, (language, kind) in enumerate(kinds.items())
         ]
         if name in MIXTURES:
             dense = MIXTURES[name][3]
@@ -180,6 +188,14 @@ def answered(
             "profiles": paths(_loads(name, profiles)),
             "refused": paths([p for p in profiles if p not in _loads(name, profiles)]),
         }
+    for name in WITHOUT_MEMORIES:
+        folder, (profile, *_) = made[name]
+        extra = store.save(synthetic(profile.model, "ko", 3, kinds="m"), where)
+        models[f"{name}, memories"] = {
+            "folder": str(folder),
+            "profiles": [str(extra)],
+            "refused": [],
+        }
     spec = {
         "engine": {
             "dtype": "float32",
@@ -219,13 +235,13 @@ def test_steered_as_transformers_with_hooks(
 
 
 @pytest.mark.parametrize("name", MIXTURES)
-def test_mixtures_of_experts_are_steered_by_offsets(
+def test_mixtures_of_experts_are_steered_by_offsets_and_memories(
     name: str, answered: dict[str, Any], made: dict[str, tuple[Path, list[Profile]]]
 ) -> None:
     _, layers, output, dense = MIXTURES[name]
     folder, profiles = made[name]
     reference = Reference(str(folder), layers=layers, down=MLP, output=output)
-    assert len(_loads(name, profiles)) == (2 if dense else 1)
+    assert len(_loads(name, profiles)) == (3 if dense else 2)
     _compare(name, answered, _loads(name, profiles), reference)
     experts = min({0, 1, 2} - set(dense))
     for reason in answered[name]["refused"]:
@@ -258,8 +274,16 @@ def test_what_is_in_no_one_modules_output_is_refused_by_name(
     assert re.search(REFUSED[name][1], answered[name]["error"])
 
 
+@pytest.mark.parametrize("name", WITHOUT_MEMORIES)
+def test_memories_are_refused_where_no_module_has_the_ffns_input(
+    name: str, answered: dict[str, Any]
+) -> None:
+    error = answered[f"{name}, memories"]["error"]
+    assert re.search(r"memories, and layer 0 \(OPTDecoderLayer\).*Offsets work there", error), error
+
+
 @pytest.mark.parametrize("name", ["Qwen2Moe", "DeepseekV3"])
-def test_an_offset_on_experts_is_added_once_and_not_once_a_rank(
+def test_an_edit_of_experts_is_added_once_and_not_once_a_rank(
     name: str,
     answered: dict[str, Any],
     made: dict[str, tuple[Path, list[Profile]]],

@@ -73,7 +73,7 @@ def made() -> dict[str, Profile]:
         tokenizer="t",
         weights="w",
     )
-    kinds = {"de": "n", "ja": "o", "zh": "no"}
+    kinds = {"de": "n", "ja": "o", "zh": "nom"}
     return {
         name: synthetic(identity, name, seed, kinds=kind)
         for seed, (name, kind) in enumerate(kinds.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from starlette.types import Receive, Scope, Send
 
 from profiles import store
-from profiles.profile import Edit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
+from profiles.profile import Edit, MemoryEdit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
 from server.catalog import Catalog, Entry
 from server.leases import Leases
 from server.metrics import Metrics
@@ -47,7 +47,15 @@ def profile(
         ),
         offsets=OffsetEdit(layer=np.array([1], np.int32), value=np.ones((1, 4), np.float32)),
     )
+    memories = MemoryEdit(
+        layer=np.array([0], np.int32),
+        key=np.ones((1, 4), np.float32),
+        bias=np.zeros(1, np.float32),
+        value=np.ones((1, 4), np.float32),
+    )
     edits = dict.fromkeys(roles.split(), edit)
+    if "target" in edits:
+        edits["target"] = replace(edit, memories=memories)
     return Profile(language=language, model=model, provenance={"method": "test"}, **edits)
 
 

@@ -303,6 +303,7 @@ async def test_endpoints(registry: Registry, folder: Path, control: Any, leases:
             "neurons": 3,
             "neurons_per_layer": {"0": 1, "1": 2},
             "offset_layers": [1],
+            "memory_layers": [0],
         }
         assert (await client.get(f"/profiles/{german['id']}")).json() == german
         for name in ("nl", "de@000000000000"):

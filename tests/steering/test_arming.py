@@ -12,7 +12,7 @@ from steering.capacity import Capacity
 from steering.engine import arming
 from steering.errors import EngineError
 from tests.steering.test_experts import Sparse, mixed
-from tests.steering.test_ffn import Model
+from tests.steering.test_ffn import OPT, Model
 
 distributed = pytest.importorskip("vllm.distributed", reason="vLLM is not installed")
 
@@ -43,11 +43,19 @@ def test_layers_are_named_by_ranges() -> None:
     assert arming._ranges([]) == "none"
 
 
-def arm(monkeypatch: pytest.MonkeyPatch, model: Any, *, offsets: bool = True) -> Any:
+def arm(
+    monkeypatch: pytest.MonkeyPatch, model: Any, *, offsets: bool = True, memories: bool = False
+) -> Any:
     on(monkeypatch, 0, 1)
     monkeypatch.setattr(distributed, "get_tensor_model_parallel_rank", lambda: 0)
     monkeypatch.setattr(distributed, "get_tensor_model_parallel_world_size", lambda: 1)
-    capacity = Capacity(columns=(16, 16), offsets=offsets, hidden_size=4, intermediate_size=32)
+    capacity = Capacity(
+        columns=(16, 16),
+        offsets=offsets,
+        memories=memories,
+        hidden_size=4,
+        intermediate_size=32,
+    )
     given = SimpleNamespace(
         additional_config={"langsteer": capacity.to_config()},
         parallel_config=SimpleNamespace(),
@@ -74,6 +82,22 @@ def test_neuron_edits_alone_are_refused_where_no_layer_has_any(
     with pytest.raises(EngineError, match=r"every layer is a mixture .* Offsets .* work"):
         arm(monkeypatch, Model(Sparse), offsets=False)
     assert arm(monkeypatch, mixed(), offsets=False).tables.layers[0].columns is not None
+
+
+def test_memories_reach_dense_layers_and_mixtures(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = arm(monkeypatch, mixed(), offsets=False, memories=True).tables.layers
+    assert all(layer.offset is None and layer.key is not None for layer in layers.values())
+    arm(monkeypatch, Model(Sparse), offsets=False, memories=True)
+
+
+def test_memories_are_refused_where_no_module_has_the_ffns_input(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = Model(OPT)
+    with pytest.raises(EngineError, match=r"memories, and layer 0 \(OPT\) .* Offsets work there"):
+        arm(monkeypatch, model, memories=True)
+    assert type(model.layers[0].activation_fn) is torch.nn.ReLU  # nothing was changed
+    assert arm(monkeypatch, model).tables.layers[0].offset is not None
 
 
 def config(**changed: Any) -> SimpleNamespace:

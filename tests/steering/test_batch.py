@@ -11,7 +11,9 @@ from steering.tokens import Tokens
 
 @pytest.fixture
 def batch(make_edit, make_profile) -> Batch:
-    capacity = Capacity(columns=(16, 16, 16), offsets=True, hidden_size=4, intermediate_size=32)
+    capacity = Capacity(
+        columns=(16, 16, 16), offsets=True, memories=True, hidden_size=4, intermediate_size=32
+    )
     made = Batch(Tables(capacity, layers=[0, 1, 2], shard=(0, 32), rows=3), Tokens(16))
     for i, language in enumerate(("de", "ja", "zh")):
         made.tables.load(make_profile(language, make_edit({(0, i): (1.0, 0.0)})))

@@ -26,6 +26,15 @@ def test_without_neuron_edits_the_activation_is_left_alone(make_edit, make_profi
     assert planned["offsets"] is True
 
 
+def test_memories_have_room_only_where_a_profile_has_one(make_edit, make_profile) -> None:
+    with_memory = make_profile("de", make_edit(memories={1: (1.0, 0.0, 2.0)}))
+    planned = plan([make_profile("ja", make_edit(offsets={1: 1.0})), with_memory])
+    assert (planned["offsets"], planned["memories"]) == (True, True)
+    alone = plan([with_memory])
+    assert (alone["columns"], alone["offsets"], alone["memories"]) == ([0, 0, 0], False, True)
+    assert plan([make_profile("ja", make_edit(offsets={1: 1.0}))])["memories"] is False
+
+
 def test_it_survives_the_trip_through_json(make_edit, make_profile) -> None:
     planned = plan([make_profile("de", make_edit({(0, 1): (1.0, 0.0)}))])
     assert Capacity.from_config(planned).to_config() == planned

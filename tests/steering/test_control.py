@@ -22,6 +22,7 @@ ARMED = {
     "columns": [16, 16],
     "columns_taken": [1, 2],
     "offsets": True,
+    "memories": True,
 }
 
 
@@ -81,6 +82,7 @@ def test_engines_are_summed_up_and_ranks_are_not() -> None:
         (Worker(profiles=["a"]), "disagree about the loaded profiles"),
         (Worker(columns=[16, 32]), "room for different profiles; start every node with the same"),
         (Worker(offsets=False), "room for different profiles"),
+        (Worker(memories=False), "room for different profiles"),
         (Worker(armed=False, reason="no plugin"), "worker 1 of engine 1 is not armed: no plugin"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from steering.edit import edit_neurons, edit_output
+from steering.edit import edit_memory, edit_neurons, edit_output, memory_gain
 
 TOKENS, NEURONS, ROWS, HIDDEN = 7, 24, 4, 5
 
@@ -95,6 +95,85 @@ def test_output_offset_equals_float64_and_spares_row_zero(dtype: torch.dtype) ->
     torch.testing.assert_close(result[1:].double(), expected[1:], rtol=tolerance, atol=tolerance)
 
 
+def memories(dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    g = torch.Generator().manual_seed(2)
+    given = {name: torch.randn(TOKENS, HIDDEN, generator=g).to(dtype) for name in ("h", "x")}
+    given["h"][0, 0] = -0.0
+    given["x"][1] = 0.0  # nothing to divide by
+    given |= {name: torch.randn(ROWS, HIDDEN, generator=g) for name in ("key", "value", "offset")}
+    given["bias"] = torch.randn(ROWS, generator=g)
+    for name in ("key", "value", "bias", "offset"):
+        given[name][0] = torch.nan  # row 0 must not be read, whatever it holds
+    return given | {
+        "row": torch.tensor([0, 1, 2, 3, 0, 1, 2]),
+        "strength": torch.tensor([0.0, 1.0, 0.5, 2.0, 1.0, 0.25, 1.0]),
+    }
+
+
+def with_memory(given: dict[str, torch.Tensor], *, offset: bool) -> torch.Tensor:
+    gain = memory_gain(given["x"], given["key"], given["bias"], given["row"])
+    assert gain.dtype == torch.float32
+    return edit_memory(
+        given["h"],
+        gain,
+        given["value"],
+        given["row"],
+        given["strength"],
+        given["offset"] if offset else None,
+    )
+
+
+@pytest.mark.parametrize("offset", [True, False])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [(torch.float32, 1e-6), (torch.bfloat16, 2**-8), (torch.float16, 2**-11)],
+)
+def test_a_memory_equals_a_plain_loop_in_float64_and_spares_row_zero(
+    dtype: torch.dtype, tolerance: float, offset: bool
+) -> None:
+    given = memories(dtype)
+    result = with_memory(given, offset=offset)
+    assert result.dtype == dtype
+    bits = torch.int32 if dtype == torch.float32 else torch.int16
+    exact = {name: tensor.double().numpy() for name, tensor in given.items()}
+    for t in range(TOKENS):
+        row = int(given["row"][t])
+        if row == 0:
+            assert torch.equal(result[t].view(bits), given["h"][t].view(bits))
+            continue
+        x = exact["x"][t] / np.sqrt(np.mean(exact["x"][t] ** 2) + 1e-6)
+        gain = 2 / (1 + np.exp(-(exact["key"][row] @ x + exact["bias"][row])))
+        change = gain * exact["value"][row] + offset * exact["offset"][row]
+        expected = exact["h"][t] + exact["strength"][t] * change
+        found = result[t].double().numpy()
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_memory_and_offset_are_rounded_once() -> None:
+    """In bfloat16 1 + 1/256 twice, each rounded, is 1; rounded once it is 1 + 1/128."""
+    one, small = torch.ones(1, 1, dtype=torch.bfloat16), torch.full((2, 1), 2.0**-8)
+    gain, row = torch.ones(1), torch.ones(1, dtype=torch.int64)
+    out = edit_memory(one, gain, small, row, torch.ones(1), small)
+    assert out.item() == 1 + 2.0**-7
+
+
+def test_a_memory_without_key_and_bias_is_an_offset() -> None:
+    given = memories(torch.float32)
+    given["key"][:], given["bias"][:] = 0.0, 0.0
+    found = with_memory(given, offset=False)
+    assert torch.equal(
+        found, edit_output(given["h"], given["value"], given["row"], given["strength"])
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_row_without_a_memory_keeps_every_number(dtype: torch.dtype) -> None:
+    given = memories(dtype)
+    given["value"][:] = 0.0
+    given["x"] *= 300  # large inputs, and keys that are on or off all the way
+    assert torch.equal(with_memory(given, offset=False), given["h"])
+
+
 def test_torch_compile_sees_through_both_in_one_graph() -> None:
     """No graph break, and the same numbers compiled (aot_eager: no C++ compiler needed)."""
     given = inputs(torch.float32)
@@ -119,6 +198,13 @@ def test_what_float16_cannot_hold_is_its_largest_number() -> None:
     out = edit_output(h.half(), offset, given["row_T"], given["strength_T"])
     assert torch.isfinite(out).all()
     assert float(out.min()) == -65504.0
+    gain = torch.full((TOKENS,), 2.0)
+    out = edit_memory(h.half(), gain, offset, given["row_T"], given["strength_T"])
+    assert torch.isfinite(out).all()
+    assert float(out.min()) == -65504.0
+    # Inputs at the format's end have a root mean square that float32 holds.
+    x, key = torch.full((TOKENS, HIDDEN), 65504.0).half(), torch.full((ROWS, HIDDEN), 65504.0)
+    assert torch.isfinite(memory_gain(x, key, torch.zeros(ROWS), given["row_T"])).all()
 
 
 def test_other_formats_are_not_touched() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -63,8 +64,10 @@ def mixed() -> Model:
     return model
 
 
-def tables(columns: int = 32) -> Tables:
-    capacity = Capacity(columns=(columns,) * 2, offsets=True, hidden_size=4, intermediate_size=32)
+def tables(columns: int = 32, memories: bool = False) -> Tables:
+    capacity = Capacity(
+        columns=(columns,) * 2, offsets=True, memories=memories, hidden_size=4, intermediate_size=32
+    )
     return Tables(capacity, layers=[0, 1], shard=(0, 32), rows=2, experts=[1])
 
 
@@ -111,6 +114,43 @@ def test_what_a_block_gives_beside_its_output_stays() -> None:
     after, scores = model.layers[1].mlp(x)
     torch.testing.assert_close(after, before + 10.0)
     assert scores == "scores"
+
+
+def test_a_key_reads_what_the_experts_were_given_though_they_write_there() -> None:
+    """vLLM declares that its fused experts may (`moe_forward` mutates hidden_states)."""
+
+    class Overwriting(Block):
+        def forward(self, x: Tensor) -> Tensor:
+            out = super().forward(x)
+            x.fill_(77.0)
+            return out
+
+    model, tokens, made = mixed(), Tokens(8), tables(memories=True)
+    model.layers[1].mlp = Overwriting()
+    x = torch.randn(3, 4)
+    before = model.layers[1].mlp(x.clone())
+    armed = list(ffn.install(ffn.find_ffns(model), made, tokens))
+    assert armed[-2:] == ["offset.1", "memory.1"]
+    layer = made.layers[1]
+    layer.key[1], layer.bias[1], layer.value[1] = torch.tensor([3.0, -1.0, 0.0, 2.0]), 0.5, 10.0
+    tokens.row[:3] = torch.tensor([0, 1, 1])
+    tokens.strength[:3] = torch.tensor([0.0, 1.0, 0.5])
+    after = model.layers[1].mlp(x.clone())
+    scaled = x / (x.square().mean(1, keepdim=True) + 1e-6).sqrt()
+    gain = 2 * torch.sigmoid(scaled @ layer.key[1] + 0.5)
+    assert torch.equal(after[0], before[0])
+    change = (tokens.strength[:3] * gain)[1:, None] * 10.0
+    torch.testing.assert_close(after[1:], before[1:] + change)
+
+
+def test_vllms_experts_may_write_into_their_input() -> None:
+    """The reason why a key's product is taken before them; gone when this fails."""
+    pytest.importorskip("vllm", reason="vLLM is not installed")
+    import_module("vllm.model_executor.layers.fused_moe.runner.moe_runner")  # has the operator
+    arguments = torch.ops.vllm.moe_forward.default._schema.arguments
+    (given,) = (one for one in arguments if one.name == "hidden_states")
+    assert given.alias_info is not None
+    assert given.alias_info.is_write
 
 
 def test_lora_around_the_runner_changes_nothing() -> None:
@@ -172,7 +212,9 @@ def test_a_finished_output_is_not_refused() -> None:
 
 def test_neurons_of_a_mixture_are_refused_and_nothing_is_changed(make_edit, make_profile) -> None:
     made = Tables(
-        Capacity(columns=(16,) * 3, offsets=True, hidden_size=4, intermediate_size=32),
+        Capacity(
+            columns=(16,) * 3, offsets=True, memories=False, hidden_size=4, intermediate_size=32
+        ),
         layers=[0, 1, 2],
         shard=(0, 32),
         rows=2,

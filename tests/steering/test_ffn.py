@@ -69,9 +69,15 @@ class Model(nn.Module):
         self.layers = nn.ModuleList(layer() for _ in range(count))
 
 
-def armed(model: nn.Module, *, columns: int, offsets: bool) -> tuple[Tables, Tokens]:
+def armed(
+    model: nn.Module, *, columns: int, offsets: bool, memories: bool = False
+) -> tuple[Tables, Tokens]:
     capacity = Capacity(
-        columns=(columns,) * 2, offsets=offsets, hidden_size=4, intermediate_size=32
+        columns=(columns,) * 2,
+        offsets=offsets,
+        memories=memories,
+        hidden_size=4,
+        intermediate_size=32,
     )
     tables = Tables(capacity, layers=[0, 1], shard=(0, 32), rows=2)
     tokens = Tokens(8)
@@ -112,6 +118,61 @@ def test_a_batch_of_one_in_front_changes_nothing() -> None:
     x = torch.randn(3, 4)
     flat = model.layers[1].mlp(x)
     assert torch.equal(model.layers[1].mlp(x.unsqueeze(0)), flat.unsqueeze(0))
+
+
+class Talkative(MLP):
+    """Gives more than its output, takes more than its input."""
+
+    def forward(self, x, scale=1.0):
+        return super().forward(x) * scale, "more"
+
+
+@pytest.mark.parametrize("offsets", [True, False])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_memory_reads_the_ffns_input_and_reaches_its_output(
+    offsets: bool, compiled: bool
+) -> None:
+    torch.manual_seed(0)
+    model = Model(Gated)
+    model.layers[1].mlp = Talkative()
+    x = torch.randn(3, 4)
+    before, _ = model.layers[1].mlp(x)
+    tables, tokens = armed(model, columns=0, offsets=offsets, memories=True)
+    layer = tables.layers[1]
+    layer.key[1], layer.bias[1], layer.value[1] = torch.randn(4), -0.5, torch.randn(4)
+    if offsets:
+        layer.offset[1] = 10.0
+    tokens.row[:3] = torch.tensor([0, 1, 1])
+    tokens.strength[:3] = torch.tensor([0.0, 1.0, 0.5])
+
+    def run(*args, **kwargs):
+        return model.layers[1].mlp(*args, **kwargs)
+
+    if compiled:
+        run = torch.compile(run, fullgraph=True, backend="aot_eager")
+    after, more = run(x)
+    assert more == "more"
+    assert torch.equal(after[0], before[0])
+    scaled = x / (x.square().mean(1, keepdim=True) + 1e-6).sqrt()
+    gain = 2 * torch.sigmoid(scaled @ layer.key[1] - 0.5)
+    change = gain[:, None] * layer.value[1] + 10.0 * offsets
+    expected = before + tokens.strength[:3, None] * change
+    torch.testing.assert_close(after[1:], expected[1:])
+    # By keyword, with arguments that are not the input, with a batch of one in front.
+    assert torch.equal(run(x=x, scale=1.0)[0], after)
+    assert torch.equal(run(x, scale=1.0)[0], after)
+    assert torch.equal(run(x.unsqueeze(0))[0], after.unsqueeze(0))
+
+
+def test_rows_without_a_memory_keep_the_ffns_output_beside_rows_with_one() -> None:
+    torch.manual_seed(0)
+    model = Model(Gated)
+    x = torch.randn(2, 4)
+    before = model.layers[0].mlp(x)
+    tables, tokens = armed(model, columns=0, offsets=False, memories=True)
+    tables.layers[0].value[0] = 99.0  # nobody's
+    tokens.row[:2], tokens.strength[:2] = 1, 3.0
+    assert torch.equal(model.layers[0].mlp(x), before)
 
 
 @pytest.mark.parametrize("last", ["gate_up", "down"])
@@ -169,8 +230,12 @@ def test_layers_without_capacity_are_left_alone() -> None:
 def test_buffers_stay_out_of_checkpoints() -> None:
     model = Model(Gated)
     before = set(model.state_dict())
-    armed(model, columns=16, offsets=True)
+    tables, _ = armed(model, columns=16, offsets=True, memories=True)
     assert set(model.state_dict()) == before
+    held = {id(buffer) for buffer in model.buffers()}
+    kept = [tensor for layer in tables.layers.values() for tensor in vars(layer).values()]
+    assert len(kept) == 2 * 7
+    assert {id(tensor) for tensor in kept} <= held
 
 
 def test_models_without_ffns_that_it_knows_are_refused_by_name() -> None:

@@ -8,9 +8,15 @@ from steering.errors import CapacityError, EngineError
 from steering.tables import Tables
 
 
-def tables(columns=(16, 16, 16), shard=(0, 32), layers=(0, 1, 2), offsets=True, rows=4) -> Tables:
+def tables(
+    columns=(16, 16, 16), shard=(0, 32), layers=(0, 1, 2), offsets=True, memories=True, rows=4
+) -> Tables:
     capacity = Capacity(
-        columns=tuple(columns), offsets=offsets, hidden_size=4, intermediate_size=32
+        columns=tuple(columns),
+        offsets=offsets,
+        memories=memories,
+        hidden_size=4,
+        intermediate_size=32,
     )
     return Tables(capacity, layers=list(layers), shard=shard, rows=rows)
 
@@ -66,6 +72,41 @@ def test_rewriting_a_row_leaves_nothing_behind(make_edit, make_profile) -> None:
     assert dense(made, 0, 1)[:, 1].tolist() == [0.0, 0.0]
     assert dense(made, 0, 1)[:, 2].tolist() == [5.0, 0.0]
     assert made.layers[0].offset[1].tolist() == [0.0] * 4
+
+
+def test_a_memory_is_the_targets_and_goes_when_its_row_is_rewritten(
+    make_edit, make_profile
+) -> None:
+    made = tables()
+    at = {name: getattr(made.layers[1], name).data_ptr() for name in ("key", "value", "bias")}
+    edit = make_edit(memories={1: (3.0, -0.5, 2.0)})
+    de = made.load(make_profile("de", edit))
+    ja = made.load(make_profile("ja", make_edit({(0, 2): (5.0, 0.0)}), make_edit(offsets={1: 4.0})))
+    made.write_row(2, (de, (ja,)))
+    layer = made.layers[1]
+    assert (layer.key[2].tolist(), layer.value[2].tolist()) == ([3.0] * 4, [2.0] * 4)
+    assert (layer.bias[2].item(), layer.offset[2].tolist()) == (-0.5, [4.0] * 4)
+    assert not made.layers[0].value[2].any()
+    assert not layer.value[1].any()
+    made.write_row(2, (ja, ()))
+    assert not any(tensor[2].any() for tensor in (layer.key, layer.value, layer.bias))
+    assert at == {name: getattr(layer, name).data_ptr() for name in at}
+    made.unload(de)
+    with pytest.raises(EngineError, match="not loaded"):
+        made.write_row(2, (de, ()))
+
+
+def test_memories_take_memory_only_where_there_is_room_for_them(make_edit, make_profile) -> None:
+    made = tables(memories=False)
+    assert all(
+        layer.key is layer.value is layer.bias is None and layer.offset is not None
+        for layer in made.layers.values()
+    )
+    with pytest.raises(CapacityError, match=r"de@.* has FFN memories .* without room .* restart"):
+        made.load(make_profile("de", make_edit(memories={1: (3.0, -0.5, 2.0)})))
+    assert made.profiles == []
+    other = tables(offsets=False)
+    assert (other.layers[0].offset, other.layers[0].bias.shape) == (None, (4,))
 
 
 def test_two_shards_together_hold_the_whole_edit(make_edit, make_profile) -> None:
