@@ -121,6 +121,14 @@ def _refuse_unsupported(vllm_config: Any) -> None:
             "sequence parallelism gives each rank a part of the tokens; start without "
             "--enable-hc-sp"
         )
+    # Passes of vLLM's compiler up to 0.31.
+    compilation = getattr(vllm_config, "compilation_config", None)
+    passes = getattr(compilation, "pass_config", None)
+    if getattr(passes, "enable_sp", False) or getattr(passes, "fuse_gemm_comms", False):
+        raise EngineError(
+            "sequence parallelism gives each rank a part of the tokens; start without enable_sp "
+            "and fuse_gemm_comms in --compilation-config"
+        )
     # Set by --kv-transfer-config, or by vLLM itself where other options ask for a connector.
     if getattr(vllm_config, "kv_transfer_config", None):
         raise EngineError(

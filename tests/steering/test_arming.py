@@ -138,7 +138,9 @@ def test_a_connector_is_refused_whichever_option_asked_for_it() -> None:
         arming._refuse_unsupported(given)
 
 
-def test_vllm_has_no_pass_that_leaves_ranks_with_part_of_the_tokens() -> None:
-    """Earlier releases had one (`enable_sp`); where it is back, arming has to refuse it."""
-    fields = pytest.importorskip("vllm.config").PassConfig.__dataclass_fields__
-    assert not {"enable_sp", "fuse_gemm_comms"} & set(fields)
+@pytest.mark.parametrize("name", ["enable_sp", "fuse_gemm_comms"])
+def test_passes_that_leave_ranks_with_part_of_the_tokens_are_refused(name: str) -> None:
+    given = config()
+    given.compilation_config = SimpleNamespace(pass_config=SimpleNamespace(**{name: True}))
+    with pytest.raises(EngineError, match="a part of the tokens; start without enable_sp"):
+        arming._refuse_unsupported(given)
