@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,8 +21,8 @@ from profiles.profile import (
     OffsetEdit,
     Profile,
 )
+from tests.e2e.child import run_script
 
-HERE = Path(__file__).parent
 RunEngine = Callable[..., dict[str, Any]]
 RunBeside = Callable[[dict[str, dict[str, Any]]], dict[str, dict[str, Any]]]
 
@@ -155,7 +151,6 @@ def start_engine(tmp_path_factory: pytest.TempPathFactory) -> RunEngine:
         **options: Any,
     ) -> Any:
         folder = tmp_path_factory.mktemp("engine")
-        spec, out, log = folder / "spec.json", folder / "out.json", folder / "log"
         files = sorted(str(path) for path in profiles.glob("*.safetensors"))
         engine = {
             "model": str(model),
@@ -170,31 +165,13 @@ def start_engine(tmp_path_factory: pytest.TempPathFactory) -> RunEngine:
             "disable_hybrid_kv_cache_manager": True,
             **options,
         }
-        spec.write_text(
-            json.dumps(
-                {
-                    "engine": engine,
-                    "profiles": None if stock else files,
-                    "runner": runner,
-                    "batches": batches,
-                }
-            )
-        )
-        with log.open("w") as stream:
-            process = subprocess.run(
-                [sys.executable, str(HERE / "engine_run.py"), str(spec), str(out)],
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                timeout=900,
-                env={
-                    **os.environ,
-                    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-                    **({"OMP_NUM_THREADS": str(threads)} if threads else {}),
-                },
-                check=False,
-            )
-        assert process.returncode == 0, log.read_text()[-4000:]
-        return json.loads(out.read_text())
+        spec = {
+            "engine": engine,
+            "profiles": None if stock else files,
+            "runner": runner,
+            "batches": batches,
+        }
+        return run_script("engine_run.py", spec, folder, timeout=900, threads=threads)
 
     return run
 
@@ -221,18 +198,7 @@ def run_beside(tmp_path_factory: pytest.TempPathFactory) -> RunBeside:
                 name: case | {"engine": common | case["engine"]} for name, case in cases.items()
             },
         }
-        (folder / "spec.json").write_text(json.dumps(spec))
-        with (folder / "log").open("w") as stream:
-            done = subprocess.run(
-                [sys.executable, HERE / "beside_run.py", folder / "spec.json", folder / "out.json"],
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                timeout=900,
-                env={**os.environ, "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"},
-                check=False,
-            )
-        assert done.returncode == 0, (folder / "log").read_text()[-4000:]
-        result: dict[str, Any] = json.loads((folder / "out.json").read_text())
+        result: dict[str, Any] = run_script("beside_run.py", spec, folder, timeout=900)
         return result
 
     def run(kinds: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +14,8 @@ from profiles import store
 from profiles.models.fingerprint import fingerprint
 from profiles.profile import NeuronEdit, Profile
 from tests.e2e.asks import batch, request
-from tests.e2e.conftest import HERE, save_all, synthetic
+from tests.e2e.child import run_script
+from tests.e2e.conftest import save_all, synthetic
 from tests.e2e.reference import Reference
 from tests.tiny_model import SIZES, save_model
 
@@ -210,18 +207,7 @@ def answered(
         "tokens": TOKENS,
         "strength": STRENGTH,
     }
-    (where / "spec.json").write_text(json.dumps(spec))
-    with (where / "log").open("w") as stream:
-        done = subprocess.run(
-            [sys.executable, HERE / "families_run.py", where / "spec.json", where / "out.json"],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            timeout=1200,
-            env={**os.environ, "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"},
-            check=False,
-        )
-    assert done.returncode == 0, (where / "log").read_text()[-4000:]
-    result: dict[str, Any] = json.loads((where / "out.json").read_text())
+    result: dict[str, Any] = run_script("families_run.py", spec, where, timeout=1200)
     return result
 
 

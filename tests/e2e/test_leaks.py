@@ -5,17 +5,15 @@ The long run is `LANGSTEER_HISTORIES=200 pytest tests/e2e/test_leaks.py`.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from profiles.models.fingerprint import fingerprint
-from tests.e2e.conftest import HERE, save_all, synthetic
+from tests.e2e.child import run_script
+from tests.e2e.conftest import save_all, synthetic
 from tests.tiny_model import SIZES, save_model
 
 pytestmark = pytest.mark.e2e
@@ -57,19 +55,7 @@ def test_every_request_is_answered_as_if_it_were_alone(runner: str, tmp_path: Pa
         "runner": runner,
         "vocabulary": 259,
     }
-    (tmp_path / "spec.json").write_text(json.dumps(spec))
-    out, log = tmp_path / "out.json", tmp_path / "log"
-    with log.open("w") as stream:
-        done = subprocess.run(
-            [sys.executable, str(HERE / "leak_run.py"), str(tmp_path / "spec.json"), str(out)],
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            timeout=3000,
-            env={**os.environ, "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"},
-            check=False,
-        )
-    assert done.returncode == 0, log.read_text()[-6000:]
-    result: dict[str, Any] = json.loads(out.read_text())
+    result: dict[str, Any] = run_script("leak_run.py", spec, tmp_path, timeout=3000)
     counts = result["counts"]
     print(runner, counts)
     module = "cpu_model_runner" if runner == "v1" else "cpu.model_runner"
