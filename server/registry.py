@@ -94,7 +94,7 @@ class Registry:
                 raise ProfileError("the profile folder holds no profile files")
             entries = [await self._load(file) for file in scan.files.values()]
             await self._control.canary(
-                [_probe(entry.profile) for entry in entries], self._strongest
+                [self._probe(entry.profile) for entry in entries], self._strongest
             )
             self._publish(entries)
 
@@ -202,13 +202,20 @@ class Registry:
         """Load one more profile; if it has no effect, take it out of the engine again."""
         entry = await self._load(file)
         try:
-            await self._control.canary([_probe(entry.profile)], self._strongest)
+            await self._control.canary([self._probe(entry.profile)], self._strongest)
         except BaseException:  # whatever it is: nobody else knows that it is loaded
             if not self._offers(entry.profile.content_hash):
                 self._retired.add(entry)
                 await self._retired.sweep()
             raise
         return entry
+
+    def _probe(self, profile: Profile) -> SteeringRequest:
+        """A request whose effect proves that the profile reaches the model."""
+        strength = min(1.0, self._strongest)
+        if profile.target is not None:
+            return SteeringRequest(target=profile.content_hash, strength=strength)
+        return SteeringRequest(suppress=(profile.content_hash,), strength=strength)
 
     def _publish(self, entries: Iterable[Entry]) -> None:
         before, self._catalog = self._catalog, Catalog(entries)
@@ -228,10 +235,3 @@ class Registry:
 
 def _same(entry: Entry, file: ProfileFile) -> bool:
     return entry.profile.content_hash == file.profile.content_hash
-
-
-def _probe(profile: Profile) -> SteeringRequest:
-    """A request whose effect proves that the profile reaches the model."""
-    if profile.target is not None:
-        return SteeringRequest(target=profile.content_hash)
-    return SteeringRequest(suppress=(profile.content_hash,))

@@ -96,9 +96,24 @@ class SteeringRequest:
         unknown = ours.keys() - {"target", "suppress", "strength", "phase"}
         if unknown:
             raise ValueError(f"unknown steering arguments: {', '.join(sorted(unknown))}")
+        target, suppress = ours.get("target"), ours.get("suppress", ())
+        strength, phase = ours.get("strength", 1.0), ours.get("phase", "all")
+        # From whoever calls the engine: what is wrong is one request's error, whatever it is.
+        if not (target is None or isinstance(target, str)):
+            raise ValueError(f"target is {target!r}, must be a content hash")
+        if not isinstance(suppress, list | tuple) or not all(isinstance(h, str) for h in suppress):
+            raise ValueError(f"suppress is {suppress!r}, must be a list of content hashes")
+        if isinstance(strength, bool) or not isinstance(strength, int | float):
+            raise ValueError(f"strength is {strength!r}, must be a number")
+        if not isinstance(phase, str):
+            raise ValueError(f"phase is {phase!r}, must be one of {', '.join(PHASES)}")
+        try:
+            factor = float(strength)
+        except OverflowError:
+            factor = math.inf
         return cls(
-            target=ours.get("target"),
-            suppress=tuple(ours.get("suppress", ())),
-            strength=float(ours.get("strength", 1.0)),
-            phase=ours.get("phase", "all"),
+            target=target,
+            suppress=tuple(suppress),
+            strength=factor,
+            phase=phase,  # type: ignore[arg-type]
         )

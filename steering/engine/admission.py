@@ -116,7 +116,11 @@ def _checked(original: Callable[..., Any]) -> Callable[..., Any]:
     def add_request(self: Any, request: Any, request_wave: int = 0) -> Any:
         if wanted(self.vllm_config):
             try:
-                _admission(self).check(_extra_args(request))
+                extra_args = _extra_args(request)
+                _admission(self).check(extra_args)
+                # More input may come to it later, with parameters that nothing here sees.
+                if request.resumable and SteeringRequest.from_extra_args(extra_args):
+                    raise EngineError("a request whose input streams in cannot be steered")
             except (ValueError, EngineError) as error:
                 # In a process of its own the core answers; else the caller is right here.
                 tell = getattr(self, "_send_error_outputs_to_client", None)

@@ -250,7 +250,8 @@ class EngineControl:
             moved.append((request, logprobs))
             strong = await self._logprobs(replace(request, strength=strongest), engine)
             if not (_finite(logprobs) and _finite(strong)):
-                return (
+                # Not for another try: that is no noise, and it is in cache blocks by now.
+                raise EngineError(
                     f"steering with profile {_named(request)} overflows at strength "
                     f"{strongest if _finite(logprobs) else request.strength:g}: the "
                     "log-probabilities are no numbers. Serve with a lower --max-strength, or with "

@@ -92,11 +92,19 @@ def core() -> Any:
 
 def request(extra_args: Any, name: str = "r") -> Any:
     params = SimpleNamespace(extra_args=extra_args)
-    return SimpleNamespace(request_id=name, client_index=3, sampling_params=params)
+    return SimpleNamespace(request_id=name, client_index=3, sampling_params=params, resumable=False)
 
 
 def test_the_core_answers_such_a_request_and_goes_on(core: Any) -> None:
     core.add_request(request(args(target=HASH)), 0)
+    assert core.told == [(["r"], 3)]
+
+
+def test_a_request_whose_input_streams_in_is_refused(core: Any) -> None:
+    core.collective_rpc("langsteer_load", None, (b"...",), None)
+    steered = request(args(target=HASH))
+    steered.resumable = True
+    core.add_request(steered, 0)
     assert core.told == [(["r"], 3)]
 
 

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -66,3 +67,45 @@ def test_decode_begins_where_the_first_answer_token_is_sampled() -> None:
     assert SteeringRequest(target="a", phase="decode").first_position(5) == 4
     assert SteeringRequest(target="a", phase="decode").first_position(1) == 0
     assert SteeringRequest(target="a").first_position(5) == 0
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=4,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["target", "suppress", "strength", "phase", "other"]), anything, min_size=1
+    )
+)
+def test_whatever_the_arguments_are_only_their_value_is_wrong(given_args: dict[str, Any]) -> None:
+    """An exception of another type would end the engine, not the request."""
+    flat = {f"langsteer_{name}": value for name, value in given_args.items()}
+    try:
+        request = SteeringRequest.from_extra_args(flat)
+    except ValueError:
+        return
+    assert request
+    assert 0 < request.strength <= MAX_STRENGTH
+
+
+@pytest.mark.parametrize(
+    "flat",
+    [
+        {"target": 5},
+        {"target": ["x"]},
+        {"suppress": 5},
+        {"suppress": "ab"},
+        {"suppress": ["a", 1]},
+        {"target": "a", "strength": None},
+        {"target": "a", "strength": 10**400},
+        {"target": "a", "strength": True},
+        {"target": "a", "phase": ["all"]},
+    ],
+)
+def test_badly_typed_arguments(flat: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"is .*, must be"):
+        SteeringRequest.from_extra_args({f"langsteer_{name}": v for name, v in flat.items()})
