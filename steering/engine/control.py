@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from profiles import store
 from profiles.errors import LangsteerError
@@ -15,13 +13,10 @@ from steering import plugin
 from steering.batch import Batch
 from steering.engine.admission import IN_USE
 from steering.engine.arming import batch_of
+from steering.engine.canary import Canary
 from steering.engine.runners import why_not_armed
 from steering.errors import EngineError
 from steering.request import SteeringRequest
-
-# A step of bfloat16 at the size of logits, which a batch of another shape may cost.
-_ROUNDING = 0.25
-_CANARY_TRIES = 3
 
 
 class WorkerExtension:
@@ -214,87 +209,13 @@ class EngineControl:
         return _refusal(await self._ask("langsteer_in_use", content_hash)) is not None
 
     async def canary(self, requests: Sequence[SteeringRequest], strongest: float) -> None:
-        """Prove with real requests that each of `requests` changes the model's output.
-
-        On every engine each is run for one token between two unsteered ones. Steering must move
-        the log-probabilities by far more than the unsteered pair differs. Beside other traffic
-        rounding moves them too, batches being of other shapes: a failed proof is tried again.
-
-        Args:
-            requests: at a strength that is to have an effect.
-            strongest: the largest strength that will be asked for; at it each request must still
-                give numbers. What is none would stay in the KV cache for others to read.
+        """Prove on every engine, with real requests, that each changes the output: see `Canary`.
 
         Raises:
-            EngineError: an edit had no effect, or overflowed, or unsteered requests were disturbed.
+            EngineError: the first proof that failed.
         """
         for engine in range((await self.facts()).engines):
-            failure = None
-            for _ in range(_CANARY_TRIES):
-                failure = await self._canary(requests, strongest, engine)
-                if failure is None:
-                    break
-            else:
-                raise EngineError(failure or "no proof was tried")
-
-    async def _canary(
-        self, requests: Sequence[SteeringRequest], strongest: float, engine: int
-    ) -> str | None:
-        """One try on one engine; what went wrong, or None."""
-        before = await self._logprobs(None, engine)
-        if not _finite(before):
-            return f"an unsteered request has the log-probabilities {[*before.values()]}"
-        moved = []
-        for request in requests:
-            logprobs = await self._logprobs(request, engine)
-            moved.append((request, logprobs))
-            strong = await self._logprobs(replace(request, strength=strongest), engine)
-            if not (_finite(logprobs) and _finite(strong)):
-                # Not for another try: that is no noise, and it is in cache blocks by now.
-                raise EngineError(
-                    f"steering with profile {_named(request)} overflows at strength "
-                    f"{strongest if _finite(logprobs) else request.strength:g}: the "
-                    "log-probabilities are no numbers. Serve with a lower --max-strength, or with "
-                    "--dtype bfloat16 where it is float16"
-                )
-        after = await self._logprobs(None, engine)
-        noise = _distance(before, after)
-        if not (_finite(after) and noise <= _ROUNDING):
-            return (
-                f"an unsteered request changed by {noise:.3g} in log-probability after steered "
-                "ones ran; the engine is not isolating them"
-            )
-        for request, logprobs in moved:
-            change = _distance(before, logprobs)
-            if not change > max(3 * noise, 1e-4):
-                return (
-                    f"steering with profile {_named(request)} changed log-probabilities by only "
-                    f"{change:.3g}; either the profile edits next to nothing or the edit is not "
-                    "reaching the model"
-                )
-        return None
-
-    async def _logprobs(self, request: SteeringRequest | None, engine: int) -> dict[int, float]:
-        from vllm import SamplingParams
-
-        # Any few tokens do, as long as they are the same each time and no block is cached.
-        params = SamplingParams(
-            max_tokens=1,
-            temperature=0.0,
-            logprobs=min(5, max(0, self._client.model_config.max_logprobs)),
-            extra_args=request.to_extra_args() if request else None,
-            detokenize=False,
-        )
-        final: Any = None
-        async for output in self._client.generate(
-            {"prompt_token_ids": [7, 11, 13, 17]},
-            params,
-            f"langsteer-canary-{uuid4().hex}",
-            data_parallel_rank=engine,
-        ):
-            final = output
-        (step,) = final.outputs[0].logprobs
-        return {token: entry.logprob for token, entry in step.items()}
+            await Canary(self._client, engine).prove(requests, strongest)
 
     async def _ask(self, method: str, *args: Any) -> list[list[dict[str, Any]]]:
         """Every engine's answers, one a worker."""
@@ -309,14 +230,6 @@ def _refusal(engines: Sequence[Sequence[dict[str, Any]]]) -> str | None:
     return next((answer["error"] for answer in _flat(engines) if "error" in answer), None)
 
 
-def _finite(logprobs: Mapping[int, float]) -> bool:
-    return all(math.isfinite(value) for value in logprobs.values())
-
-
-def _named(request: SteeringRequest) -> str:
-    return ", ".join(h[:12] for h in (request.target, *request.suppress) if h)
-
-
 def _flat(engines: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
     return [answer for ranks in engines for answer in ranks]
 
@@ -324,9 +237,3 @@ def _flat(engines: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
 def _batch(worker: Any) -> Batch | None:
     runner: Any = getattr(worker, "model_runner", None)
     return batch_of(runner.get_model()) if hasattr(runner, "get_model") else None
-
-
-def _distance(a: dict[int, float], b: dict[int, float]) -> float:
-    """Largest difference on common tokens; infinite if the top tokens have none in common."""
-    common = a.keys() & b.keys()
-    return max((abs(a[token] - b[token]) for token in common), default=float("inf"))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from steering.edit import edit_memory, edit_neurons, edit_output, memory_gain
 from steering.engine.experts import Experts, find_experts
 from steering.engine.layer_path import layer_path
+from steering.engine.steered_activation import SteeredActivation
+from steering.engine.steered_output import SteeredOutput
 from steering.errors import EngineError
-from steering.tables import LayerTables, Tables
+from steering.tables import Tables
 from steering.tokens import Tokens
 
 # Where activations are defined. A feed-forward layer is told by its structure, projections up and
@@ -166,117 +166,6 @@ def shard(ffn: FFN, intermediate_size: int, rank: int, world: int) -> tuple[int,
             f"for {intermediate_size} in all"
         )
     return rank * size, (rank + 1) * size
-
-
-class SteeredActivation(nn.Module):
-    """The FFN's activation, followed by the neuron edit.
-
-    Being a type of its own also keeps vLLM from fusing activation and quantization
-    past us (`maybe_fused_act_quant` looks the activation up by type).
-    """
-
-    columns: Tensor
-    add: Tensor
-    scale: Tensor
-    row: Tensor
-    strength: Tensor
-
-    def __init__(self, activation: nn.Module, tables: LayerTables, tokens: Tokens) -> None:
-        super().__init__()
-        self.activation = activation
-        self._tokens = tokens
-        for name in ("columns", "add", "scale"):
-            self.register_buffer(name, getattr(tables, name), persistent=False)
-        self.register_buffer("row", tokens.row, persistent=False)
-        self.register_buffer("strength", tokens.strength, persistent=False)
-
-    def load_weights(self, weights: Iterable[tuple[str, Tensor]]) -> set[str]:
-        """For vLLM's loader, when weights are reloaded: a checkpoint's names do not know us.
-
-        Args:
-            weights: the activation's own (xIELU has some), by name.
-
-        Returns:
-            The names that were loaded.
-        """
-        from vllm.model_executor.models.utils import AutoWeightsLoader
-
-        loaded: set[str] = AutoWeightsLoader(self.activation).load_weights(weights)
-        return loaded
-
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.activation(x)
-        # A compiled or captured graph must hold the edit whatever this step's batch is.
-        if not torch.compiler.is_compiling() and not self._tokens.active:
-            return y
-        # Models that run through transformers have a batch of one in front.
-        y_TI = y.flatten(0, -2)
-        count = y_TI.shape[0]
-        edited = edit_neurons(
-            y_TI, self.columns, self.add, self.scale, self.row[:count], self.strength[:count]
-        )
-        return edited.view(y.shape)
-
-
-class SteeredOutput(nn.Module):
-    """What runs in place of an FFN's forward: it, and then the row's offset and memory.
-
-    A module, and registered below the FFN, so that compilers treat its buffers as they
-    treat every other tensor of the model.
-
-    Not a forward hook, though it does what one would. A memory's key reads the FFN's input, and
-    the FFN may write there: vLLM declares so of its fused experts. So the product is taken before
-    the FFN runs; a pair of hooks would have to leave it on a module in between, which compilers see
-    as one more output of the model's graph.
-    """
-
-    row: Tensor
-    strength: Tensor
-    offset: Tensor | None
-    key: Tensor | None
-    value: Tensor | None
-    bias: Tensor | None
-
-    def __init__(self, tables: LayerTables, tokens: Tokens) -> None:
-        super().__init__()
-        self._tokens = tokens
-        for name in ("offset", "key", "value", "bias"):
-            self.register_buffer(name, getattr(tables, name), persistent=False)
-        self.register_buffer("row", tokens.row, persistent=False)
-        self.register_buffer("strength", tokens.strength, persistent=False)
-
-    def forward(self, inner: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """The edited output.
-
-        Args:
-            inner: the FFN's own forward; args, kwargs: what it is called with, the input first.
-
-        Returns:
-            What `inner` gives, its output edited.
-        """
-        if not torch.compiler.is_compiling() and not self._tokens.active:
-            return inner(*args, **kwargs)
-        gain_T = self._gain(args[0] if args else next(iter(kwargs.values())))
-        output = inner(*args, **kwargs)
-        # Linear layers of vLLM return (output, bias), some mixtures of experts (output, scores).
-        h = output[0] if isinstance(output, tuple) else output
-        edited = self._edit(h.flatten(0, -2), gain_T).view(h.shape)
-        return (edited, *output[1:]) if isinstance(output, tuple) else edited
-
-    def _gain(self, x: Tensor) -> Tensor | None:
-        if self.key is None or self.bias is None:
-            return None
-        # Models that run through transformers have a batch of one in front, of output and input.
-        x_TH = x.flatten(0, -2)
-        return memory_gain(x_TH, self.key, self.bias, self.row[: x_TH.shape[0]])
-
-    def _edit(self, h_TH: Tensor, gain_T: Tensor | None) -> Tensor:
-        count = h_TH.shape[0]
-        row_T, strength_T = self.row[:count], self.strength[:count]
-        if gain_T is not None and self.value is not None:
-            return edit_memory(h_TH, gain_T, self.value, row_T, strength_T, self.offset)
-        assert self.offset is not None, "armed for nothing"
-        return edit_output(h_TH, self.offset, row_T, strength_T)
 
 
 def install(ffns: list[FFN | Experts], tables: Tables, tokens: Tokens) -> Iterator[str]:

@@ -122,7 +122,8 @@ def runner_of(worker: Any) -> str:
 def look(worker: Any) -> dict[str, Any]:
     """Where the edits are in the worker's model, and what is in its tables."""
     from steering.engine.arming import batch_of
-    from steering.engine.ffn import SteeredActivation, SteeredOutput
+    from steering.engine.steered_activation import SteeredActivation
+    from steering.engine.steered_output import SteeredOutput
 
     model = worker.model_runner.get_model()
     batch = batch_of(model)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from steering.engine.canary import Canary
 from steering.engine.control import EngineControl
 from steering.errors import EngineError
 from steering.request import SteeringRequest
@@ -136,9 +137,7 @@ def test_what_is_no_number_proves_nothing(sick: str, monkeypatch: pytest.MonkeyP
     """NaN compares as neither less nor more: it must not pass for an effect, or for none."""
     asked = 0
 
-    async def logprobs(
-        _self: Any, request: SteeringRequest | None, _engine: int
-    ) -> dict[int, float]:
+    async def logprobs(_self: Any, request: SteeringRequest | None) -> dict[int, float]:
         nonlocal asked
         asked += 1
         nan = {
@@ -149,7 +148,7 @@ def test_what_is_no_number_proves_nothing(sick: str, monkeypatch: pytest.MonkeyP
         }[sick]
         return {7: float("nan") if nan else (-1.0 if request is None else -2.0)}
 
-    monkeypatch.setattr(EngineControl, "_logprobs", logprobs)
+    monkeypatch.setattr(Canary, "_logprobs", logprobs)
     one = control([Worker()])
     with pytest.raises(EngineError, match=r"no numbers|nan"):
         asyncio.run(one.canary([SteeringRequest(target="a" * 64)], 8.0))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from steering.capacity import Capacity
-from steering.engine.ffn import SteeredActivation
+from steering.engine.steered_activation import SteeredActivation
 from steering.tables import Tables
 from steering.tokens import Tokens
 
