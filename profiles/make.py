@@ -25,8 +25,7 @@ from profiles.learning.calibrate import EVEN, Calibration
 from profiles.learning.memories import LearnableMemories
 from profiles.learning.prefixes import Role
 from profiles.learning.procedure import Procedure
-from profiles.models.architecture import find_dense_ffns, find_ffns
-from profiles.models.ffn import DenseFFN
+from profiles.models.architecture import find_dense_ffns, find_ffns, is_mixture
 from profiles.models.memory import give_back_freed_memory
 from profiles.models.model import LoadedModel
 from profiles.profile import Edit, Floats, Profile
@@ -214,7 +213,7 @@ def _is_mixture(
     ffns = find_ffns(loaded.model, down_projection)
     if recipe.method == "learned":
         LearnableMemories(ffns)
-    if all(isinstance(ffn, DenseFFN) for ffn in ffns):
+    if not is_mixture(ffns):
         return False
     if recipe.method not in ON_OUTPUTS or recipe.score != Recipe.score or suppress:
         find_dense_ffns(loaded.model, down_projection)

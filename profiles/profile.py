@@ -19,6 +19,9 @@ Floats = NDArray[np.float32]
 # Of a value, either sign: the largest number of float16. Times any strength and summed over many
 # profiles it stays finite in float32.
 LARGEST = 65504.0
+# Beside the mean square of an FFN's input where a memory's key reads it, offline and in engines.
+# Keeps an input of zeros, padding for one, from being divided by nothing.
+INPUT_EPSILON = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -55,13 +55,13 @@ class Body:
             PolicyError: it is not JSON, or is a form, or repeats a key whose last value would
                 silently win.
         """
-        if self._charset not in _CHARSETS and not self.is_json(self._media_type):
-            raise PolicyError(
-                f"a form in the charset {self._charset[:40]!r} is not read; send it in UTF-8",
-                param="content-type",
-                reason="malformed_body",
-            )
         if not self.is_json(self._media_type):
+            if self._charset not in _CHARSETS:
+                raise PolicyError(
+                    f"a form in the charset {self._charset[:40]!r} is not read; send it in UTF-8",
+                    param="content-type",
+                    reason="malformed_body",
+                )
             raise PolicyError(
                 f"{FIELD} and vllm_xargs are taken from JSON bodies only, this one is "
                 f"{self._media_type[:60]}",

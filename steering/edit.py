@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-_EPSILON = 1e-6  # beside the mean square, see `MemoryEdit`
+from profiles.profile import INPUT_EPSILON
 
 
 def edit_neurons(
@@ -76,7 +76,7 @@ def memory_gain(x_TH: Tensor, key_RH: Tensor, bias_R: Tensor, row_T: Tensor) -> 
     """
     x32_TH = x_TH.to(torch.float32)
     dot_T = (x32_TH * key_RH.index_select(0, row_T)).sum(1)
-    scale_T = torch.rsqrt(x32_TH.square().mean(1) + _EPSILON)
+    scale_T = torch.rsqrt(x32_TH.square().mean(1) + INPUT_EPSILON)
     return 2 * torch.sigmoid(dot_T * scale_T + bias_R.index_select(0, row_T))
 
 

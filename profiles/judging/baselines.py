@@ -21,8 +21,7 @@ from profiles.judging.condition import SkippedError
 from profiles.judging.logit_bias import biased, count_tokens, logit_bias
 from profiles.judging.method import Method
 from profiles.judging.residual import best_place, difference, residual_means, shifted
-from profiles.models.architecture import find_ffns
-from profiles.models.ffn import DenseFFN
+from profiles.models.architecture import find_ffns, is_mixture
 from profiles.models.hooks import edited
 from profiles.models.model import LoadedModel
 from profiles.profile import Edit, Floats, NeuronEdit
@@ -81,8 +80,7 @@ class Bench:
     @cached_property
     def activations(self) -> Activations:
         """What the model's neurons do on the corpus."""
-        ffns = find_ffns(self.model.model, self._down)
-        if not all(isinstance(ffn, DenseFFN) for ffn in ffns):
+        if is_mixture(find_ffns(self.model.model, self._down)):
             raise SkippedError("it edits neurons, and the model is a mixture of experts")
         with self._stage("reading the corpus for the baselines") as show:
             return record(self.model, self.corpus, down_projection=self._down, progress=show)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -60,6 +60,11 @@ def find_ffns(model: nn.Module, down_projection: str | None = None) -> list[FFN]
     if getattr(config, "slow_but_exact", False) and getattr(config, "pretraining_tp", 1) > 1:
         raise ModelError(f"{name}: load it with slow_but_exact=False to make its FFNs editable")
     return ffns
+
+
+def is_mixture(ffns: Sequence[FFN]) -> bool:
+    """Whether any of a model's FFNs is a mixture of experts, whose neurons cannot be had."""
+    return not all(isinstance(ffn, DenseFFN) for ffn in ffns)
 
 
 def find_dense_ffns(model: nn.Module, down_projection: str | None = None) -> list[DenseFFN]:

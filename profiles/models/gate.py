@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Keeps an input of zeros, padding for one, from being divided by nothing.
-_EPSILON = 1e-6
+from profiles.profile import INPUT_EPSILON
 
 
 def gate(x: Tensor, key_H: Tensor, bias: Tensor | float) -> Tensor:
@@ -21,5 +20,5 @@ def gate(x: Tensor, key_H: Tensor, bias: Tensor | float) -> Tensor:
         float32 [..., 1].
     """
     x = x.float()
-    x = x * torch.rsqrt(x.square().mean(-1, keepdim=True) + _EPSILON)
+    x = x * torch.rsqrt(x.square().mean(-1, keepdim=True) + INPUT_EPSILON)
     return 2 * torch.sigmoid((x * key_H).sum(-1, keepdim=True) + bias)

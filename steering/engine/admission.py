@@ -29,19 +29,22 @@ class Admission:
     def __init__(self) -> None:
         self._roles: dict[str, frozenset[str]] = {}
 
-    def check(self, extra_args: Mapping[str, Any] | None) -> None:
+    def check(self, extra_args: Mapping[str, Any] | None, *, resumable: bool = False) -> None:
         """Refuse a request that the workers could not run as it asks.
 
         Args:
             extra_args: of its sampling parameters.
+            resumable: more input may come to it later, with parameters that nothing here sees.
 
         Raises:
             ValueError: malformed steering arguments.
-            EngineError: a profile that is not loaded, or has no such edit.
+            EngineError: a profile that is not loaded, or has no such edit; or it is resumable.
         """
         request = SteeringRequest.from_extra_args(extra_args)
         if request is None:
             return
+        if resumable:
+            raise EngineError("a request whose input streams in cannot be steered")
         for role, named in (
             ("target", [request.target] if request.target else []),
             ("suppress", request.suppress),
@@ -116,11 +119,7 @@ def _checked(original: Callable[..., Any]) -> Callable[..., Any]:
     def add_request(self: Any, request: Any, request_wave: int = 0) -> Any:
         if wanted(self.vllm_config):
             try:
-                extra_args = _extra_args(request)
-                _admission(self).check(extra_args)
-                # More input may come to it later, with parameters that nothing here sees.
-                if request.resumable and SteeringRequest.from_extra_args(extra_args):
-                    raise EngineError("a request whose input streams in cannot be steered")
+                _admission(self).check(_extra_args(request), resumable=request.resumable)
             except (ValueError, EngineError) as error:
                 # In a process of its own the core answers; else the caller is right here.
                 tell = getattr(self, "_send_error_outputs_to_client", None)

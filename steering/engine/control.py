@@ -67,11 +67,10 @@ class WorkerExtension:
 
     def langsteer_unload(self, content_hash: str) -> dict[str, Any]:
         """Unload a profile no live request uses."""
+        if refusal := self.langsteer_in_use(content_hash):
+            return refusal
         batch = _batch(self)
-        if batch is None:
-            return {"error": "this worker is not armed"}
-        if batch.slots.uses(content_hash):
-            return {"error": IN_USE.format(content_hash[:12])}
+        assert batch is not None, "a worker that is not armed has refused"
         batch.slots.forget(content_hash)
         batch.tables.unload(content_hash)
         return {"hash": content_hash}

@@ -11,11 +11,10 @@ Stock vLLM asks the same without steering, and skips "look".
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import sys
-import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +24,8 @@ import in_process  # beside this file
 def main() -> None:
     spec = json.loads(Path(sys.argv[1]).read_text())
     in_process.prepare(spec["runner"], "" if spec["stock"] else "langsteer")
-    from vllm.distributed import cleanup_dist_env_and_memory
-
-    out: dict[str, Any] = {}
-    for name, case in spec["cases"].items():
-        try:
-            out[name] = run(case, steered=not spec["stock"])
-        except Exception as error:  # noqa: BLE001
-            traceback.print_exc()
-            out[name] = {"error": f"{type(error).__name__}: {error}"}
-        gc.collect()
-        cleanup_dist_env_and_memory()
-        Path(sys.argv[2]).write_text(json.dumps(out))
+    steered = partial(run, steered=not spec["stock"])
+    in_process.one_by_one(spec["cases"], steered, Path(sys.argv[2]))
 
 
 def run(case: dict[str, Any], *, steered: bool) -> dict[str, Any]:
@@ -74,26 +63,12 @@ def step(llm: Any, one: dict[str, Any], case: dict[str, Any], steered: bool) -> 
 def ask(
     llm: Any, requests: list[dict[str, Any]], adapters: list[str], steered: bool
 ) -> list[dict[str, Any]]:
-    from vllm import SamplingParams
     from vllm.lora.request import LoRARequest
 
     params, loras = [], []
     for request in requests:
-        extra = None
-        if steered and request["steering"] is not None:
-            from steering.request import SteeringRequest
-
-            extra = SteeringRequest(**request["steering"]).to_extra_args()
-        params.append(
-            SamplingParams(
-                temperature=0.0,
-                max_tokens=request["tokens"],
-                ignore_eos=True,
-                logprobs=3,
-                detokenize=False,
-                extra_args=extra,
-            )
-        )
+        steering = request["steering"] if steered else None
+        params.append(in_process.greedy(request["tokens"], steering))
         at = request.get("adapter")
         loras.append(None if at is None else LoRARequest(str(at), at + 1, adapters[at]))
     outputs = llm.generate(
@@ -102,17 +77,7 @@ def ask(
         use_tqdm=False,
         lora_request=loras if adapters else None,
     )
-    return [
-        {
-            "tokens": list(output.outputs[0].token_ids),
-            "logprobs": [
-                {str(token): entry.logprob for token, entry in step.items()}
-                for step in output.outputs[0].logprobs
-            ],
-            "cached": output.num_cached_tokens,
-        }
-        for output in outputs
-    ]
+    return [in_process.answer(output) for output in outputs]
 
 
 def runner_of(worker: Any) -> str:

@@ -76,26 +76,12 @@ def _runner(worker: Any) -> str:
 def run(
     llm: Any, batch: dict[str, Any], earlier: list[list[dict[str, Any]]]
 ) -> list[dict[str, Any]]:
-    from vllm import SamplingParams
-
     if batch["fresh_cache"]:
         assert llm.reset_prefix_cache()
-    params = []
-    for request in batch["requests"]:
-        extra = None
-        if request["steering"] is not None:
-            from steering.request import SteeringRequest
-
-            extra = SteeringRequest(**request["steering"]).to_extra_args()
-        params.append(
-            SamplingParams(
-                temperature=0.0,
-                max_tokens=request["tokens"],
-                ignore_eos=True,
-                logprobs=3,
-                extra_args=extra,
-            )
-        )
+    params = [
+        in_process.greedy(request["tokens"], request["steering"], detokenize=True)
+        for request in batch["requests"]
+    ]
     prompts = []
     for request in batch["requests"]:
         ids = request["prompt"]
@@ -105,16 +91,7 @@ def run(
         prompts.append({"prompt_token_ids": ids})
     outputs = llm.generate(prompts, params, use_tqdm=False)
     return [
-        {
-            "prompt": list(output.prompt_token_ids),
-            "tokens": list(output.outputs[0].token_ids),
-            "logprobs": [
-                {str(token): entry.logprob for token, entry in step.items()}
-                for step in output.outputs[0].logprobs
-            ],
-            "cached": output.num_cached_tokens,
-        }
-        for output in outputs
+        {"prompt": list(output.prompt_token_ids), **in_process.answer(output)} for output in outputs
     ]
 
 

@@ -9,10 +9,9 @@ refused the model}.
 
 from __future__ import annotations
 
-import gc
 import json
 import sys
-import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +21,11 @@ import in_process  # beside this file
 def main() -> None:
     spec = json.loads(Path(sys.argv[1]).read_text())
     in_process.prepare()
-    from vllm.distributed import cleanup_dist_env_and_memory
-
-    out: dict[str, Any] = {}
-    for name, model in spec["models"].items():
-        try:
-            out[name] = answers(spec, model)
-        except Exception as error:  # noqa: BLE001
-            traceback.print_exc()
-            out[name] = {"error": f"{type(error).__name__}: {error}"}
-        gc.collect()
-        cleanup_dist_env_and_memory()
-        Path(sys.argv[2]).write_text(json.dumps(out))
+    in_process.one_by_one(spec["models"], partial(answers, spec), Path(sys.argv[2]))
 
 
 def answers(spec: dict[str, Any], model: dict[str, Any]) -> dict[str, Any]:
-    from vllm import LLM, SamplingParams
+    from vllm import LLM
 
     from profiles import store
     from steering.request import SteeringRequest
@@ -59,31 +47,12 @@ def answers(spec: dict[str, Any], model: dict[str, Any]) -> dict[str, Any]:
         None,
         *(SteeringRequest(target=p.content_hash, strength=spec["strength"]) for p in profiles),
     ]
-    params = [
-        SamplingParams(
-            temperature=0.0,
-            max_tokens=spec["tokens"],
-            ignore_eos=True,
-            logprobs=3,
-            detokenize=False,
-            extra_args=request.to_extra_args() if request else None,
-        )
-        for request in asked
-    ]
+    params = [in_process.greedy(spec["tokens"], request) for request in asked]
     outputs = llm.generate(
         [{"prompt_token_ids": spec["prompt"]}] * len(asked), params, use_tqdm=False
     )
     return {
-        "answers": [
-            {
-                "tokens": list(output.outputs[0].token_ids),
-                "logprobs": [
-                    {str(token): entry.logprob for token, entry in step.items()}
-                    for step in output.outputs[0].logprobs
-                ],
-            }
-            for output in outputs
-        ],
+        "answers": [in_process.answer(output) for output in outputs],
         "refused": refused,
     }
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import os
+import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import interpreted  # beside this file
@@ -39,6 +43,62 @@ def armed(profiles: Sequence[Any], headroom: int = 0) -> dict[str, Any]:
     return {
         "additional_config": {"langsteer": plan(profiles, headroom=headroom)},
         "worker_extension_cls": "steering.engine.control.WorkerExtension",
+    }
+
+
+def one_by_one(
+    cases: Mapping[str, dict[str, Any]], run: Callable[[dict[str, Any]], Any], out: Path
+) -> None:
+    """Run each case on an engine of its own, in this process; OUT gets the results by name.
+
+    A case that raises has {"error": what} for a result, and the next one is run.
+    """
+    from vllm.distributed import cleanup_dist_env_and_memory
+
+    results: dict[str, Any] = {}
+    for name, case in cases.items():
+        try:
+            results[name] = run(case)
+        except Exception as error:  # noqa: BLE001
+            traceback.print_exc()
+            results[name] = {"error": f"{type(error).__name__}: {error}"}
+        gc.collect()
+        cleanup_dist_env_and_memory()
+        out.write_text(json.dumps(results))
+
+
+def greedy(tokens: int, steering: Any, *, detokenize: bool = False) -> Any:
+    """Sampling parameters for `tokens` greedy tokens, with log-probabilities of three a step.
+
+    Args:
+        steering: a `SteeringRequest`, its fields, or None.
+    """
+    from vllm import SamplingParams
+
+    request = steering
+    if isinstance(steering, dict):  # an engine of stock vLLM never gets here, and imports nothing
+        from steering.request import SteeringRequest
+
+        request = SteeringRequest(**steering)
+    return SamplingParams(
+        temperature=0.0,
+        max_tokens=tokens,
+        ignore_eos=True,
+        logprobs=3,
+        detokenize=detokenize,
+        extra_args=request.to_extra_args() if request else None,
+    )
+
+
+def answer(output: Any) -> dict[str, Any]:
+    """What vLLM answered to one request, for JSON."""
+    (one,) = output.outputs
+    return {
+        "tokens": list(one.token_ids),
+        "logprobs": [
+            {str(token): entry.logprob for token, entry in step.items()} for step in one.logprobs
+        ],
+        "cached": output.num_cached_tokens,
     }
 
 

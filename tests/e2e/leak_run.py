@@ -139,16 +139,7 @@ class Traffic:
         self.counts["requests"] += 1
 
     def send(self, name: str, prompt: list[int], steering: Any, tokens: int) -> None:
-        from vllm import SamplingParams
-
-        params = SamplingParams(
-            temperature=0.0,
-            max_tokens=tokens,
-            ignore_eos=True,
-            logprobs=3,
-            detokenize=False,
-            extra_args=steering.to_extra_args() if steering else None,
-        )
+        params = in_process.greedy(tokens, steering)
         self.llm.llm_engine.add_request(name, {"prompt_token_ids": prompt}, params)
 
     def step(self) -> None:

@@ -155,7 +155,7 @@ async def test_forms_cannot_ask(stack: Any) -> None:
     assert (await stack.raw(body, form, "/v1/audio/transcriptions")).status_code == 400
 
 
-@pytest.mark.parametrize("charset", ["utf-7", "UTF-16", '"cp037"'])
+@pytest.mark.parametrize("charset", ["utf-7", "UTF-16", '"cp037"', "utf-8; charset=utf-7"])
 async def test_a_form_in_a_charset_that_hides_names_is_refused(stack: Any, charset: str) -> None:
     form = {"content-type": f"multipart/form-data; boundary=b; charset={charset}"}
     body = b'--b\r\nContent-Disposition: form-data; name="vllm+AF8-xargs"\r\n\r\n{}\r\n--b--'
