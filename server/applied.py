@@ -17,11 +17,12 @@ class AppliedSteering:
     Attributes:
         target: profile to steer towards, or None.
         suppress: profiles to steer away from, by name.
-        strength, phase: as in SteeringRequest.
+        suppress_strengths, strength, phase: as in SteeringRequest.
     """
 
     target: Entry | None
     suppress: tuple[Entry, ...]
+    suppress_strengths: tuple[float, ...] = ()
     strength: float
     phase: Phase
 
@@ -30,6 +31,7 @@ class AppliedSteering:
         return SteeringRequest(
             target=self.target.profile.content_hash if self.target else None,
             suppress=tuple(entry.profile.content_hash for entry in self.suppress),
+            suppress_strengths=self.suppress_strengths,
             strength=self.strength,
             phase=self.phase,
         )
@@ -42,11 +44,16 @@ class AppliedSteering:
     def header(self) -> str:
         """Value of X-Steering-Profile: `de@1a2b3c4d5e6f; suppress="zh@…"; strength=1; phase=all`.
 
-        A request that only suppresses has "-" in the first place.
+        A request that only suppresses has "-" in the first place. A strength of its own follows a
+        suppressed profile: `suppress="zh@…:0.5"`.
         """
         parts = [self.target.label if self.target else "-"]
-        if self.suppress:
-            parts.append(f'suppress="{",".join(entry.label for entry in self.suppress)}"')
+        away = [entry.label for entry in self.suppress]
+        if self.suppress_strengths:
+            pairs = zip(away, self.suppress_strengths, strict=True)
+            away = [f"{label}:{strength:g}" for label, strength in pairs]
+        if away:
+            parts.append(f'suppress="{",".join(away)}"')
         parts += [f"strength={self.strength:g}", f"phase={self.phase}"]
         return "; ".join(parts)
 

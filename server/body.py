@@ -69,12 +69,14 @@ class Body:
                 reason="malformed_body",
             )
         repeated: set[str] = set()
+        repeating: list[dict[str, Any]] = []
 
         def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             out = dict(pairs)
             if len(out) != len(pairs):
                 keys = [key for key, _ in pairs]
                 repeated.update(key for key in _ONCE & out.keys() if keys.count(key) > 1)
+                repeating.append(out)
             return out
 
         try:
@@ -87,6 +89,14 @@ class Body:
             raise PolicyError(
                 f"the body has the key {min(repeated)} more than once",
                 param=FIELD,
+                reason="malformed_body",
+            )
+        wish = value.get(FIELD) if isinstance(value, dict) else None
+        away = wish.get("suppress") if isinstance(wish, dict) else None
+        if any(each is away for each in repeating):
+            raise PolicyError(
+                f"{FIELD}.suppress has a language more than once",
+                param=f"{FIELD}.suppress",
                 reason="malformed_body",
             )
         return value

@@ -43,7 +43,8 @@ class Wish:
 
     def resolve(self) -> AppliedSteering:
         target = self._target()
-        suppress = self._suppress()
+        away = self._suppress()
+        suppress = tuple(entry for entry, _ in away)
         if target is None and not suppress:
             raise PolicyError(
                 f"{FIELD} asks for nothing: give target, suppress or profile, or leave it out",
@@ -59,8 +60,14 @@ class Wish:
                     param=f"{FIELD}.suppress",
                     reason="conflict",
                 )
+        strength = self._strength(f"{FIELD}.strength", self._wish.get("strength"))
+        strengths = [strength if own is None else own for _, own in away]
         return AppliedSteering(
-            target=target, suppress=suppress, strength=self._strength(), phase=self._phase()
+            target=target,
+            suppress=suppress,
+            suppress_strengths=tuple(strengths) if any(s != strength for s in strengths) else (),
+            strength=strength,
+            phase=self._phase(),
         )
 
     def _target(self) -> Entry | None:
@@ -99,24 +106,34 @@ class Wish:
             )
         return named
 
-    def _suppress(self) -> tuple[Entry, ...]:
+    def _suppress(self) -> tuple[tuple[Entry, float | None], ...]:
+        """The profiles to steer away from, by name, each with its own strength if it has one."""
         value = self._wish.get("suppress")
         field = f"{FIELD}.suppress"
         if value is None:
             return ()
-        if not isinstance(value, list):
-            raise _type_error(field, value, 'a list of language tags such as ["zh"]')
+        if not isinstance(value, list | Mapping):
+            expected = 'a list of language tags such as ["zh"], or strengths such as {"zh": 0.5}'
+            raise _type_error(field, value, expected)
         if len(value) > _MAX_SUPPRESS:
             raise PolicyError(
                 f"{field} has {len(value)} languages, may have at most {_MAX_SUPPRESS}",
                 param=field,
                 reason="bad_value",
             )
-        found = {
-            entry.name: entry
-            for i, text in enumerate(value)
-            for entry in [self._language(text, f"{field}[{i}]", "suppress")]
-        }
+        found: dict[str, tuple[Entry, float | None]] = {}
+        for i, text in enumerate(value):
+            listed = not isinstance(value, Mapping)
+            place = f"{field}[{i}]" if listed else f"{field}[{shown(text)}]"
+            entry = self._language(text, place, "suppress")
+            given = None if isinstance(value, list) else value[text]
+            own = None if given is None else self._strength(place, given)
+            if found.setdefault(entry.name, (entry, own))[1] != own:
+                raise PolicyError(
+                    f"{place} means profile {entry.label}, which has another strength already",
+                    param=field,
+                    reason="conflict",
+                )
         return tuple(found[name] for name in sorted(found))
 
     def _language(self, text: Any, field: str, role: Role) -> Entry:
@@ -161,16 +178,17 @@ class Wish:
         _need(entry, "target", field)
         return entry
 
-    def _strength(self) -> float:
-        value = self._wish.get("strength")
-        field = f"{FIELD}.strength"
+    def _strength(self, field: str, value: Any) -> float:
         expected = f"a number over 0 and at most {self._max_strength:g}"
         if value is None:
             return min(1.0, self._max_strength)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _type_error(field, value, expected)
         if not 0 < value <= self._max_strength:  # NaN fails every comparison
-            hint = "; for an unsteered answer leave `steering` out" if value == 0 else ""
+            out = "for an unsteered answer leave `steering` out"
+            if not field.endswith(".strength"):
+                out = "a language that is not to be suppressed is left out"
+            hint = f"; {out}" if value == 0 else ""
             raise PolicyError(
                 f"{field} is {shown(value)}, must be {expected}{hint}",
                 param=field,

@@ -105,7 +105,7 @@ class Batch:
             computed=computed,
             first=[r.first_position(n) if r else 0 for r, n in zip(requests, lengths, strict=True)],
             rows=[self.slots.row(request_id) for request_id in request_ids],
-            strengths=[r.strength if r else 0.0 for r in requests],
+            strengths=[r.row_strength if r else 0.0 for r in requests],
         )
 
     def clear(self) -> None:

@@ -6,16 +6,29 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 Phase = Literal["all", "decode"]
 PHASES: tuple[str, ...] = get_args(Phase)
 MAX_STRENGTH = 8.0
 PREFIX = "langsteer_"
 
-# A combination of edits, composed into one table row: the target's content hash
-# ("" for none), then the suppressed profiles' content hashes, sorted.
-Combination = tuple[str, tuple[str, ...]]
+
+class Part(NamedTuple):
+    """One profile's edit in a combination.
+
+    Attributes:
+        role: which of the profile's edits.
+        factor: on it, beside the strength of the tokens.
+    """
+
+    content_hash: str
+    role: Literal["target", "suppress"]
+    factor: float
+
+
+# Edits composed into one table row: the target's, then those of the suppressed, by content hash.
+Combination = tuple[Part, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +41,9 @@ class SteeringRequest:
     Attributes:
         target: content hash of the profile to steer towards, or None.
         suppress: content hashes of the profiles to steer away from; order is irrelevant.
-        strength: factor on every edit, 0 < strength <= MAX_STRENGTH; 1.0 is the profile's own.
+        suppress_strengths: a factor for each of `suppress`; none given, `strength` is theirs too.
+        strength: factor on every other edit; 1.0 is the profile's own. All are over 0 and at most
+            MAX_STRENGTH.
         phase: "all" edits prompt and answer; "decode" edits from the last prompt token on, the
             first position whose output is sampled, and leaves the rest of the prompt alone.
 
@@ -38,29 +53,62 @@ class SteeringRequest:
 
     target: str | None = None
     suppress: tuple[str, ...] = ()
+    suppress_strengths: tuple[float, ...] = ()
     strength: float = 1.0
     phase: Phase = "all"
 
     def __post_init__(self) -> None:
         if not self.target and not self.suppress:
             raise ValueError("a steering request needs a target or something to suppress")
-        if not (math.isfinite(self.strength) and 0 < self.strength <= MAX_STRENGTH):
-            raise ValueError(
-                f"strength is {self.strength}, must be over 0 and at most {MAX_STRENGTH}"
-            )
+        for strength in (self.strength, *self.suppress_strengths):
+            if not (math.isfinite(strength) and 0 < strength <= MAX_STRENGTH):
+                raise ValueError(
+                    f"strength is {strength}, must be over 0 and at most {MAX_STRENGTH}"
+                )
         if self.phase not in PHASES:
             raise ValueError(f"phase is {self.phase!r}, must be one of {', '.join(PHASES)}")
-        object.__setattr__(self, "suppress", tuple(sorted(set(self.suppress))))
+        away, strengths = self.suppress, self.suppress_strengths
+        if not strengths:
+            object.__setattr__(self, "suppress", tuple(sorted(set(away))))
+            return
+        if len(strengths) != len(away):
+            raise ValueError(f"{len(strengths)} strengths for {len(away)} suppressed profiles")
+        pairs = sorted({*zip(away, strengths, strict=True)})
+        if len(pairs) != len({*away}):
+            raise ValueError("a suppressed profile has two strengths")
+        object.__setattr__(self, "suppress", tuple(content_hash for content_hash, _ in pairs))
+        object.__setattr__(self, "suppress_strengths", tuple(strength for _, strength in pairs))
 
     @property
     def combination(self) -> Combination:
-        """What decides the table row: strength and phase are per token, not per row."""
-        return (self.target or "", self.suppress)
+        """What decides the table row.
+
+        Phase is of the tokens, and so is the strength where there is but one. Several are in the
+        row, and `row_strength` is then 1.
+        """
+        target = [Part(self.target, "target", self._factor(self.strength))] if self.target else []
+        strengths = self.suppress_strengths or (self.strength,) * len(self.suppress)
+        away = zip(self.suppress, strengths, strict=True)
+        return (*target, *(Part(one, "suppress", self._factor(by)) for one, by in away))
+
+    @property
+    def row_strength(self) -> float:
+        """Factor on the whole row, of each token."""
+        return self.strength if self._even else 1.0
+
+    @property
+    def _even(self) -> bool:
+        return not any(strength != self.strength for strength in self.suppress_strengths)
+
+    def _factor(self, strength: float) -> float:
+        return 1.0 if self._even else strength
 
     @property
     def fingerprint(self) -> str:
         """Key of everything that changes the KV cache; equal only for equal steering."""
-        text = "\0".join([self.target or "", *self.suppress, self.strength.hex(), self.phase])
+        strengths = (self.strength, *self.suppress_strengths)
+        named = [self.target or "", *self.suppress, *(s.hex() for s in strengths), self.phase]
+        text = "\0".join(named)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def first_position(self, prompt_tokens: int) -> int:
@@ -77,6 +125,8 @@ class SteeringRequest:
             out[PREFIX + "target"] = self.target
         if self.suppress:
             out[PREFIX + "suppress"] = list(self.suppress)
+        if self.suppress_strengths:
+            out[PREFIX + "suppress_strengths"] = list(self.suppress_strengths)
         return out
 
     @classmethod
@@ -93,27 +143,33 @@ class SteeringRequest:
         }
         if not ours:
             return None
-        unknown = ours.keys() - {"target", "suppress", "strength", "phase"}
-        if unknown:
+        known = {"target", "suppress", "suppress_strengths", "strength", "phase"}
+        if unknown := ours.keys() - known:
             raise ValueError(f"unknown steering arguments: {', '.join(sorted(unknown))}")
         target, suppress = ours.get("target"), ours.get("suppress", ())
-        strength, phase = ours.get("strength", 1.0), ours.get("phase", "all")
+        phase, strengths = ours.get("phase", "all"), ours.get("suppress_strengths", ())
         # From whoever calls the engine: what is wrong is one request's error, whatever it is.
         if not (target is None or isinstance(target, str)):
             raise ValueError(f"target is {target!r}, must be a content hash")
         if not isinstance(suppress, list | tuple) or not all(isinstance(h, str) for h in suppress):
             raise ValueError(f"suppress is {suppress!r}, must be a list of content hashes")
-        if isinstance(strength, bool) or not isinstance(strength, int | float):
-            raise ValueError(f"strength is {strength!r}, must be a number")
+        if not isinstance(strengths, list | tuple):
+            raise ValueError(f"suppress_strengths is {strengths!r}, must be a list of numbers")
         if not isinstance(phase, str):
             raise ValueError(f"phase is {phase!r}, must be one of {', '.join(PHASES)}")
-        try:
-            factor = float(strength)
-        except OverflowError:
-            factor = math.inf
         return cls(
             target=target,
             suppress=tuple(suppress),
-            strength=factor,
+            suppress_strengths=tuple(map(_number, strengths)),
+            strength=_number(ours.get("strength", 1.0)),
             phase=phase,  # type: ignore[arg-type]
         )
+
+
+def _number(strength: Any) -> float:
+    if isinstance(strength, bool) or not isinstance(strength, int | float):
+        raise ValueError(f"strength is {strength!r}, must be a number")
+    try:
+        return float(strength)
+    except OverflowError:
+        return math.inf

@@ -109,4 +109,4 @@ class Slots:
 
 
 def _contains(combination: Combination, content_hash: str) -> bool:
-    return content_hash == combination[0] or content_hash in combination[1]
+    return any(part.content_hash == content_hash for part in combination)

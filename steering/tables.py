@@ -14,7 +14,7 @@ from profiles.compose import compose
 from profiles.profile import Edit, Profile
 from steering.capacity import Capacity
 from steering.errors import CapacityError, EngineError
-from steering.request import Combination
+from steering.request import Combination, Part
 
 NO_NEURONS = (
     "a mixture of experts: fused kernels run them, and no neuron vector is there to be read or "
@@ -151,10 +151,10 @@ class Tables:
         Raises:
             EngineError: a profile is not loaded, or lacks the edit asked of it.
         """
-        target, suppress = combination
+        parts = [(part.role, self._edit(part)) for part in combination]
         composed = compose(
-            self._edit(target, "target") if target else None,
-            [self._edit(content_hash, "suppress") for content_hash in suppress],
+            next((edit for role, edit in parts if role == "target"), None),
+            [edit for role, edit in parts if role == "suppress"],
         )
         for layer, tables in self.layers.items():
             if tables.columns is not None and tables.add is not None and tables.scale is not None:
@@ -173,17 +173,18 @@ class Tables:
                 _fill(tables.value[row], memory.value if memory else None)
                 tables.bias[row] = memory.bias if memory else 0.0
 
-    def _edit(self, content_hash: str, role: str) -> Edit:
-        profile = self._profiles.get(content_hash)
+    def _edit(self, part: Part) -> Edit:
+        profile = self._profiles.get(part.content_hash)
         if profile is None:
             raise EngineError(
-                f"profile {content_hash[:12]} is not loaded in this worker; "
+                f"profile {part.content_hash[:12]} is not loaded in this worker; "
                 f"loaded: {', '.join(h[:12] for h in self._profiles) or 'none'}"
             )
-        edit = profile.edits().get(role)
+        edit = profile.edits().get(part.role)
         if edit is None:
-            raise EngineError(f"profile {profile.language}@{profile.version} has no {role} edit")
-        return edit
+            named = f"{profile.language}@{profile.version}"
+            raise EngineError(f"profile {named} has no {part.role} edit")
+        return edit if part.factor == 1 else edit.times(part.factor)
 
     def _check(self, profile: Profile) -> dict[int, NDArray[np.int32]]:
         """The neurons `profile` edits by layer, if the tables have room for it all."""

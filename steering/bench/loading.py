@@ -16,6 +16,7 @@ import numpy as np
 
 from profiles.profile import Edit, MemoryEdit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
 from steering.capacity import Capacity, plan
+from steering.request import SteeringRequest
 from steering.tables import Tables
 
 # Layers, hidden size, neurons a layer.
@@ -51,11 +52,12 @@ def measure(model: str, edited: str, rounds: int = 5) -> Pauses:
     capacity = Capacity.from_config(plan([first, second]))
     tables = Tables(capacity, layers=[*range(layers)], shard=(0, wide), rows=3)
     tables.load(first)
+    wanted = SteeringRequest(target=second.content_hash).combination
     taken: list[list[float]] = [[], [], []]
     for _ in range(rounds):
         steps: list[Callable[[], object]] = [
             lambda: tables.load(second),
-            lambda: tables.write_row(1, (second.content_hash, ())),
+            lambda: tables.write_row(1, wanted),
             lambda: tables.unload(second.content_hash),
         ]
         for seconds, step in zip(taken, steps, strict=True):

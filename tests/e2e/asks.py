@@ -25,9 +25,14 @@ def request(prompt: list[int], by: dict[str, Any] | None, tokens: int = TOKENS) 
 def as_edit(profiles: dict[str, Profile], by: dict[str, Any]) -> Edit:
     """The composed edit of a request, back in a profile's arrays for the reference."""
     of_hash = {profile.content_hash: profile for profile in profiles.values()}
+    away = [of_hash[h].suppress for h in by.get("suppress", [])]
+    if strengths := by.get("suppress_strengths"):
+        # In units of the target's: the reference multiplies all by that.
+        of_target = by.get("strength", 1.0)
+        away = [edit and edit.times(s / of_target) for edit, s in zip(away, strengths, strict=True)]
     composed = compose(
         of_hash[by["target"]].target if "target" in by else None,
-        [of_hash[h].suppress for h in by.get("suppress", [])],
+        [edit for edit in away if edit],
     )
     neurons = composed.neurons
     return Edit(

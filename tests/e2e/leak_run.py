@@ -126,6 +126,7 @@ class Traffic:
         return SteeringRequest(
             target=target,
             suppress=suppress,
+            suppress_strengths=(1.5,) if suppress and number % 5 == 0 else (),
             strength=(0.5, 2.0, 6.0)[number // 4 % 3],
             phase=("all", "decode")[number // 5 % 2],
         )

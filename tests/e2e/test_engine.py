@@ -27,6 +27,7 @@ STARTS = {
     "decode": "Nobody had expected that the new law would",
     "suppress": "After a long week at work, they",
     "mixture": "Water begins to boil as soon as",
+    "strengths": "My sister wrote in her first letter that",
     "unsteered": "The committee will meet again next month because",
 }
 
@@ -42,6 +43,12 @@ def steering(profiles: dict[str, Profile]) -> dict[str, dict[str, Any] | None]:
         "decode": {"target": de, "phase": "decode", "strength": 1.25},
         "suppress": {"suppress": [zh], "strength": 0.6},
         "mixture": {"target": ja, "suppress": [de, zh], "strength": 0.4},
+        "strengths": {
+            "target": ja,
+            "suppress": [de, zh],
+            "suppress_strengths": [0.7, 0.2],
+            "strength": 0.4,
+        },
         "unsteered": None,
     }
 
@@ -140,7 +147,7 @@ def reference(demo_folder: Path) -> Reference:
 def test_greedy_text_equals_transformers_with_hooks(
     name, engine, reference, prompts, profiles
 ) -> None:
-    """Neuron edits, an output offset, both, both phases, suppression, mixtures: 40 tokens each."""
+    """Neurons, offset, both, both phases, away, mixtures of one strength and several."""
     by = steering(profiles)[name]
     answer = engine["batches"][0][list(STARTS).index(name)]
     decode = by is not None and by.get("phase") == "decode"

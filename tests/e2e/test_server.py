@@ -134,6 +134,9 @@ def test_target_and_suppress_in_one_request(client: openai.OpenAI) -> None:
     only = complete(client, {"target": "de", "strength": 0.5})
     assert both.parse().choices[0].text != only.parse().choices[0].text
     assert "zh@" in both.headers["x-steering-profile"]
+    apart = complete(client, {"target": "de", "suppress": {"zh": 2, "ja": 0.5}, "strength": 0.5})
+    assert apart.parse().choices[0].text != both.parse().choices[0].text
+    assert ":2" in apart.headers["x-steering-profile"]
 
 
 def test_every_one_of_several_answers_is_steered(client: openai.OpenAI) -> None:

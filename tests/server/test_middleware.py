@@ -118,6 +118,7 @@ async def test_capitals_are_no_way_to_an_unsteered_answer(stack: Any, body: byte
         b'{"steering": {"target": "de"}',
         b'{"steering": {"target": "de"}, "steering": null}',
         b'{"steering": {"target": "de", "target": "ja"}}',
+        b'{"steering": {"target": "de", "suppress": {"zh": 1, "zh": 2}}}',
         b'{"steering": {"target": "de"}, "vllm_xargs": {}, "vllm_xargs": {}}',
         b'{"steering":' + b"[" * 3000,
         b"\xff{steering",

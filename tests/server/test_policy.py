@@ -68,6 +68,26 @@ def test_a_full_wish_becomes_content_hashes(catalog: Catalog) -> None:
     }
 
 
+def test_suppressed_languages_may_have_strengths_of_their_own(catalog: Catalog) -> None:
+    applied = decide(catalog, {"target": "de", "suppress": {"zh": 0.5, "en": None}, "strength": 2})
+    assert applied is not None
+    zh, en = (catalog.get(name) for name in ("zh", "en"))
+    assert zh
+    assert en
+    found = applied.request()
+    assert dict(zip(found.suppress, found.suppress_strengths, strict=True)) == {
+        zh.profile.content_hash: 0.5,
+        en.profile.content_hash: 2.0,
+    }
+    assert f'suppress="{en.label}:2,{zh.label}:0.5"; strength=2' in applied.header()
+    # All alike is one strength, however it was said.
+    same = decide(catalog, {"suppress": {"zh": 2, "zh-Hans": 2}, "strength": 2})
+    assert same is not None
+    listed = decide(catalog, {"suppress": ["zh"], "strength": 2})
+    assert listed is not None
+    assert same.request() == listed.request()
+
+
 @pytest.mark.parametrize("steering", [None])
 def test_null_is_absent(catalog: Catalog, steering: Any) -> None:
     assert decide(catalog, steering) is None
@@ -110,6 +130,11 @@ def test_profile_by_name_and_version(catalog: Catalog) -> None:
         ({"target": "en"}, "steering.target", "has no edit for target"),
         ({"suppress": "zh"}, "steering.suppress", "must be a list"),
         ({"suppress": ["fr"]}, "steering.suppress[0]", "has no edit for suppress"),
+        ({"suppress": {"fr": 1}}, 'steering.suppress["fr"]', "has no edit for suppress"),
+        ({"suppress": {"zh": 0}}, 'steering.suppress["zh"]', "is left out"),
+        ({"suppress": {"zh": 99}}, 'steering.suppress["zh"]', "at most 8"),
+        ({"suppress": {"zh": "1"}}, 'steering.suppress["zh"]', "a number"),
+        ({"suppress": {"zh": 1, "zh-CN": 2}}, "steering.suppress", "another strength already"),
         ({"suppress": ["zh", 5]}, "steering.suppress[1]", "5"),
         ({"suppress": ["zh"] * 17}, "steering.suppress", "at most 16"),
         ({"target": "de", "suppress": ["de-AT"]}, "steering.suppress", "the target itself"),
@@ -223,7 +248,9 @@ wishes = json_values | st.fixed_dictionaries(
     {},
     optional={
         "target": tags,
-        "suppress": st.lists(tags, max_size=3) | json_values,
+        "suppress": st.lists(tags, max_size=3)
+        | st.dictionaries(st.sampled_from(["zh", "zh-CN", "en", "fr", ""]), st.floats() | tags)
+        | json_values,
         "strength": st.floats() | st.integers() | json_values,
         "phase": st.sampled_from(["all", "decode", "both"]) | json_values,
         "profile": tags,

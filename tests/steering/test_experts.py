@@ -18,6 +18,7 @@ from steering.engine.experts import Experts
 from steering.errors import EngineError
 from steering.tables import Tables
 from steering.tokens import Tokens
+from tests.steering.combined import combined
 from tests.steering.test_ffn import MLP, Gated, Model
 
 
@@ -225,9 +226,8 @@ def test_neurons_of_a_mixture_are_refused_and_nothing_is_changed(make_edit, make
     assert made.profiles == []
     assert made.columns_taken == [0, 0, 0]
     # Its dense layers have neurons, and every layer has an output.
-    made.write_row(
-        1, (made.load(make_profile("de", make_edit({(0, 3): (1.0, 0.0)}, {2: 7.0}))), ())
-    )
+    de = made.load(make_profile("de", make_edit({(0, 3): (1.0, 0.0)}, {2: 7.0})))
+    made.write_row(1, combined(de))
     assert made.layers[0].add[1].sum() == 1
     assert torch.equal(made.layers[2].offset[1], torch.full((4,), 7.0))
 

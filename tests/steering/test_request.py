@@ -8,13 +8,24 @@ from hypothesis import strategies as st
 from steering.request import MAX_STRENGTH, PHASES, SteeringRequest
 
 hashes = st.text("0123456789abcdef", min_size=4, max_size=8)
-requests = st.builds(
+strengths = st.floats(0, MAX_STRENGTH, exclude_min=True)
+given_alike = st.builds(
     SteeringRequest,
     target=hashes,
     suppress=st.lists(hashes, max_size=3).map(tuple),
-    strength=st.floats(0, MAX_STRENGTH, exclude_min=True),
+    strength=strengths,
     phase=st.sampled_from(PHASES),
 )
+given_apart = st.builds(
+    lambda away, **rest: SteeringRequest(
+        suppress=tuple(away), suppress_strengths=tuple(away.values()), **rest
+    ),
+    away=st.dictionaries(hashes, strengths, max_size=3),
+    target=hashes,
+    strength=strengths,
+    phase=st.sampled_from(PHASES),
+)
+requests = given_alike | given_apart
 
 
 @given(requests)
@@ -33,7 +44,25 @@ def test_equal_fingerprints_mean_equal_steering(a: SteeringRequest, b: SteeringR
 def test_order_and_repeats_of_suppress_do_not_matter() -> None:
     a = SteeringRequest(suppress=("b", "a", "b"))
     assert a == SteeringRequest(suppress=("a", "b"))
-    assert a.combination == ("", ("a", "b"))
+    assert a.combination == (("a", "suppress", 1.0), ("b", "suppress", 1.0))
+
+
+def test_one_strength_is_the_tokens_and_several_are_the_rows() -> None:
+    given = {"target": "t", "suppress": ("b", "a"), "strength": 2.0}
+    alike = SteeringRequest(**given, suppress_strengths=(2.0, 2.0))
+    assert alike.combination == SteeringRequest(**given).combination
+    assert alike.row_strength == 2.0
+    apart = SteeringRequest(**given, suppress_strengths=(0.5, 3.0))
+    assert (apart.suppress, apart.suppress_strengths) == (("a", "b"), (3.0, 0.5))
+    assert apart.combination == (
+        ("t", "target", 2.0),
+        ("a", "suppress", 3.0),
+        ("b", "suppress", 0.5),
+    )
+    assert apart.row_strength == 1.0
+    # Very unequal ones are as they are, and not a quotient.
+    tiny = SteeringRequest(target="t", suppress=("a",), suppress_strengths=(8.0,), strength=1e-300)
+    assert [part.factor for part in tiny.combination] == [1e-300, 8.0]
 
 
 @pytest.mark.parametrize("none", [None, {}, {"other": 1}])
@@ -51,6 +80,9 @@ def test_without_our_keys_a_request_is_unsteered(none: dict[str, int] | None) ->
         ({"target": "a", "strength": math.nan}, "strength is nan"),
         ({"target": "a", "strength": math.inf}, "strength is inf"),
         ({"target": "a", "phase": "prefill"}, "phase is 'prefill'"),
+        ({"suppress": ("a",), "suppress_strengths": (9.0,)}, "strength is 9.0"),
+        ({"suppress": ("a",), "suppress_strengths": (1.0, 2.0)}, "2 strengths for 1 suppressed"),
+        ({"suppress": ("a", "a"), "suppress_strengths": (1.0, 2.0)}, "has two strengths"),
     ],
 )
 def test_bad_requests_say_what_is_wrong(kwargs: dict[str, object], said: str) -> None:
@@ -78,7 +110,9 @@ anything = st.recursive(
 
 @given(
     st.dictionaries(
-        st.sampled_from(["target", "suppress", "strength", "phase", "other"]), anything, min_size=1
+        st.sampled_from(["target", "suppress", "suppress_strengths", "strength", "phase", "other"]),
+        anything,
+        min_size=1,
     )
 )
 def test_whatever_the_arguments_are_only_their_value_is_wrong(given_args: dict[str, Any]) -> None:
@@ -104,6 +138,8 @@ def test_whatever_the_arguments_are_only_their_value_is_wrong(given_args: dict[s
         {"target": "a", "strength": 10**400},
         {"target": "a", "strength": True},
         {"target": "a", "phase": ["all"]},
+        {"suppress": ["a"], "suppress_strengths": 1.0},
+        {"suppress": ["a"], "suppress_strengths": ["1"]},
     ],
 )
 def test_badly_typed_arguments(flat: dict[str, Any]) -> None:

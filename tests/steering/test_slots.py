@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from steering.errors import CapacityError
 from steering.request import Combination
 from steering.slots import Slots
+from tests.steering.combined import combined
 
 
 def recording(rows: int) -> tuple[Slots, list[tuple[int, Combination]]]:
@@ -14,46 +15,46 @@ def recording(rows: int) -> tuple[Slots, list[tuple[int, Combination]]]:
 
 def test_requests_with_one_combination_share_a_row() -> None:
     slots, written = recording(4)
-    assert slots.acquire("a", ("de", ())) == slots.acquire("b", ("de", ()))
+    assert slots.acquire("a", combined("de")) == slots.acquire("b", combined("de"))
     assert len(written) == 1
     assert slots.in_use == 1
 
 
 def test_row_zero_is_never_given() -> None:
     slots, _ = recording(4)
-    rows = {slots.acquire(str(i), (str(i), ())) for i in range(3)}
+    rows = {slots.acquire(str(i), combined(str(i))) for i in range(3)}
     assert rows == {1, 2, 3}
     assert slots.row("unknown") == 0
 
 
 def test_a_released_row_is_kept_and_reused_without_composing() -> None:
     slots, written = recording(4)
-    row = slots.acquire("a", ("de", ()))
+    row = slots.acquire("a", combined("de"))
     slots.release("a")
     assert (slots.in_use, slots.cached) == (0, 1)
-    assert slots.acquire("b", ("de", ())) == row
+    assert slots.acquire("b", combined("de")) == row
     assert len(written) == 1
 
 
 def test_the_least_recently_used_row_goes_first() -> None:
     slots, written = recording(3)
     for name in ("de", "ja"):
-        slots.acquire(name, (name, ()))
+        slots.acquire(name, combined(name))
         slots.release(name)
-    slots.acquire("again", ("de", ()))
+    slots.acquire("again", combined("de"))
     slots.release("again")
-    slots.acquire("new", ("zh", ()))
-    slots.acquire("old", ("de", ()))
-    assert [combination[0] for _, combination in written] == ["de", "ja", "zh"]
+    slots.acquire("new", combined("zh"))
+    slots.acquire("old", combined("de"))
+    assert [combination[0].content_hash for _, combination in written] == ["de", "ja", "zh"]
 
 
 def test_running_out_is_an_error_that_says_what_to_raise() -> None:
     slots, _ = recording(2)
-    slots.acquire("a", ("de", ()))
+    slots.acquire("a", combined("de"))
     with pytest.raises(CapacityError, match="max_num_seqs"):
-        slots.acquire("b", ("ja", ()))
+        slots.acquire("b", combined("ja"))
     slots.release("a")
-    slots.acquire("b", ("ja", ()))
+    slots.acquire("b", combined("ja"))
 
 
 def test_a_failed_composition_leaks_no_row() -> None:
@@ -63,19 +64,19 @@ def test_a_failed_composition_leaks_no_row() -> None:
     slots = Slots(2, fail)
     for _ in range(3):
         with pytest.raises(RuntimeError):
-            slots.acquire("a", ("de", ()))
+            slots.acquire("a", combined("de"))
     assert (slots.in_use, slots.cached) == (0, 0)
 
 
 def test_forget_drops_cached_rows_of_a_profile() -> None:
     slots, written = recording(4)
-    slots.acquire("a", ("de", ("zh",)))
+    slots.acquire("a", combined("de", "zh"))
     assert slots.uses("zh")
     slots.release("a")
     assert not slots.uses("zh")
     slots.forget("zh")
     assert slots.cached == 0
-    slots.acquire("a", ("de", ("zh",)))
+    slots.acquire("a", combined("de", "zh"))
     assert len(written) == 2
 
 
@@ -90,7 +91,7 @@ def test_rows_never_leak_and_never_mix(steps: list[tuple[int, int]]) -> None:
             slots.release(request)
             del holding[request]
         elif len(holding) < 4:
-            holding[request] = (str(what), ())
+            holding[request] = combined(str(what))
             slots.acquire(request, holding[request])
         content = dict(written)
         for held, combination in holding.items():

@@ -5,7 +5,9 @@ import torch
 from profiles.profile import ModelIdentity, Profile
 from steering.capacity import Capacity
 from steering.errors import CapacityError, EngineError
+from steering.request import SteeringRequest
 from steering.tables import Tables
+from tests.steering.combined import combined
 
 
 def tables(
@@ -33,7 +35,7 @@ def dense(made: Tables, layer: int, row: int, width: int = 32) -> np.ndarray:
 def test_a_row_holds_what_the_profile_says(make_edit, make_profile) -> None:
     made = tables()
     profile = make_profile("de", make_edit({(0, 30): (2.0, -1.0), (2, 3): (1.0, 0.5)}, {1: 7.0}))
-    made.write_row(1, (made.load(profile), ()))
+    made.write_row(1, combined(made.load(profile)))
     expected = np.zeros((2, 32), dtype=np.float32)
     expected[:, 30] = 2.0, -1.0
     np.testing.assert_array_equal(dense(made, 0, 1), expected)
@@ -57,7 +59,7 @@ def test_columns_stay_distinct_and_tensors_stay_in_place(make_edit, make_profile
 def test_loading_more_leaves_rows_in_use_as_they_were(make_edit, make_profile) -> None:
     made = tables()
     first = make_profile("de", make_edit({(0, 20): (2.0, -1.0), (0, 3): (4.0, 0.0)}))
-    made.write_row(1, (made.load(first), ()))
+    made.write_row(1, combined(made.load(first)))
     before = dense(made, 0, 1)
     made.load(make_profile("ja", make_edit({(0, n): (9.0, 9.0) for n in range(10)})))
     np.testing.assert_array_equal(dense(made, 0, 1), before)
@@ -67,8 +69,8 @@ def test_rewriting_a_row_leaves_nothing_behind(make_edit, make_profile) -> None:
     made = tables()
     de = made.load(make_profile("de", make_edit({(0, 1): (2.0, -1.0)}, {0: 3.0})))
     ja = made.load(make_profile("ja", make_edit({(0, 2): (5.0, 0.0)})))
-    made.write_row(1, (de, ()))
-    made.write_row(1, (ja, ()))
+    made.write_row(1, combined(de))
+    made.write_row(1, combined(ja))
     assert dense(made, 0, 1)[:, 1].tolist() == [0.0, 0.0]
     assert dense(made, 0, 1)[:, 2].tolist() == [5.0, 0.0]
     assert made.layers[0].offset[1].tolist() == [0.0] * 4
@@ -82,18 +84,18 @@ def test_a_memory_is_the_targets_and_goes_when_its_row_is_rewritten(
     edit = make_edit(memories={1: (3.0, -0.5, 2.0)})
     de = made.load(make_profile("de", edit))
     ja = made.load(make_profile("ja", make_edit({(0, 2): (5.0, 0.0)}), make_edit(offsets={1: 4.0})))
-    made.write_row(2, (de, (ja,)))
+    made.write_row(2, combined(de, ja))
     layer = made.layers[1]
     assert (layer.key[2].tolist(), layer.value[2].tolist()) == ([3.0] * 4, [2.0] * 4)
     assert (layer.bias[2].item(), layer.offset[2].tolist()) == (-0.5, [4.0] * 4)
     assert not made.layers[0].value[2].any()
     assert not layer.value[1].any()
-    made.write_row(2, (ja, ()))
+    made.write_row(2, combined(ja))
     assert not any(tensor[2].any() for tensor in (layer.key, layer.value, layer.bias))
     assert at == {name: getattr(layer, name).data_ptr() for name in at}
     made.unload(de)
     with pytest.raises(EngineError, match="not loaded"):
-        made.write_row(2, (de, ()))
+        made.write_row(2, combined(de))
 
 
 def test_memories_take_memory_only_where_there_is_room_for_them(make_edit, make_profile) -> None:
@@ -115,16 +117,15 @@ def test_two_shards_together_hold_the_whole_edit(make_edit, make_profile) -> Non
     profile = make_profile("de", make_edit(neurons))
     whole, low, high = tables(), tables(shard=(0, 16)), tables(shard=(16, 32))
     for made in (whole, low, high):
-        made.write_row(1, (made.load(profile), ()))
+        made.write_row(1, combined(made.load(profile)))
     parts = np.concatenate([dense(low, 0, 1, 16), dense(high, 0, 1, 16)], axis=1)
     np.testing.assert_array_equal(parts, dense(whole, 0, 1))
 
 
 def test_a_pipeline_stage_holds_its_own_layers(make_edit, make_profile) -> None:
     made = tables(layers=(2,))
-    made.write_row(
-        1, (made.load(make_profile("de", make_edit({(0, 1): (1.0, 0.0), (2, 3): (2.0, 0.0)}))), ())
-    )
+    de = made.load(make_profile("de", make_edit({(0, 1): (1.0, 0.0), (2, 3): (2.0, 0.0)})))
+    made.write_row(1, combined(de))
     assert made.layers.keys() == {2}
     assert dense(made, 2, 1)[0, 3] == 2.0
 
@@ -146,7 +147,7 @@ def test_unloading_frees_columns_others_do_not_use(make_edit, make_profile) -> N
     ja = made.load(make_profile("ja", make_edit({(0, 2): (5.0, 0.0)})))
     made.unload(de)
     assert made.columns_taken == [1, 0, 0]
-    made.write_row(1, (ja, ()))
+    made.write_row(1, combined(ja))
     assert dense(made, 0, 1)[0, 2] == 5.0
     made.unload("unknown")
 
@@ -162,9 +163,9 @@ def test_errors_say_what_is_loaded_and_what_lacks(make_edit, make_profile) -> No
     made = tables(offsets=False)
     de = made.load(make_profile("de", make_edit({(0, 1): (1.0, 0.0)})))
     with pytest.raises(EngineError, match=f"not loaded.*{de[:12]}"):
-        made.write_row(1, ("f" * 64, ()))
+        made.write_row(1, combined("f" * 64))
     with pytest.raises(EngineError, match="has no suppress edit"):
-        made.write_row(1, ("", (de,)))
+        made.write_row(1, combined("", de))
     with pytest.raises(CapacityError, match="without room"):
         made.load(make_profile("ja", make_edit(offsets={0: 1.0})))
     other = ModelIdentity(
@@ -185,3 +186,20 @@ def test_columns_are_int64_and_rows_start_at_zero() -> None:
     made = tables()
     assert made.layers[0].columns.dtype == torch.int64
     assert not made.layers[0].add.any()
+
+
+def test_edits_of_several_strengths_in_one_row(make_edit, make_profile) -> None:
+    made = tables()
+    edit = make_edit({(0, 1): (2.0, -1.0)}, {1: 7.0})
+    de = made.load(make_profile("de", edit))
+    ja = made.load(
+        make_profile(
+            "ja", make_edit({(0, 2): (5.0, 0.0)}), make_edit({(0, 3): (4.0, 0.5)}, {1: 2.0})
+        )
+    )
+    request = SteeringRequest(target=de, suppress=(ja,), suppress_strengths=(0.5,), strength=3.0)
+    made.write_row(1, request.combination)
+    assert dense(made, 0, 1)[:, 1].tolist() == [6.0, -3.0]
+    assert dense(made, 0, 1)[:, 3].tolist() == [2.0, 0.25]
+    assert made.layers[1].offset[1].tolist() == [22.0] * 4
+    assert request.row_strength == 1.0
