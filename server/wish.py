@@ -122,11 +122,10 @@ class Wish:
                 reason="bad_value",
             )
         found: dict[str, tuple[Entry, float | None]] = {}
-        for i, text in enumerate(value):
-            listed = not isinstance(value, Mapping)
-            place = f"{field}[{i}]" if listed else f"{field}[{shown(text)}]"
+        named = value.items() if isinstance(value, Mapping) else ((text, None) for text in value)
+        for i, (text, given) in enumerate(named):
+            place = f"{field}[{i if isinstance(value, list) else shown(text)}]"
             entry = self._language(text, place, "suppress")
-            given = None if isinstance(value, list) else value[text]
             own = None if given is None else self._strength(place, given)
             if found.setdefault(entry.name, (entry, own))[1] != own:
                 raise PolicyError(

@@ -67,17 +67,17 @@ class SteeringRequest:
                 )
         if self.phase not in PHASES:
             raise ValueError(f"phase is {self.phase!r}, must be one of {', '.join(PHASES)}")
-        away, strengths = self.suppress, self.suppress_strengths
-        if not strengths:
-            object.__setattr__(self, "suppress", tuple(sorted(set(away))))
-            return
+        away = self.suppress
+        strengths = self.suppress_strengths or (self.strength,) * len(away)
         if len(strengths) != len(away):
             raise ValueError(f"{len(strengths)} strengths for {len(away)} suppressed profiles")
         pairs = sorted({*zip(away, strengths, strict=True)})
         if len(pairs) != len({*away}):
             raise ValueError("a suppressed profile has two strengths")
+        # One form for one meaning: requests that steer alike are equal, and share cache blocks.
+        own = tuple(by for _, by in pairs) if any(by != self.strength for _, by in pairs) else ()
         object.__setattr__(self, "suppress", tuple(content_hash for content_hash, _ in pairs))
-        object.__setattr__(self, "suppress_strengths", tuple(strength for _, strength in pairs))
+        object.__setattr__(self, "suppress_strengths", own)
 
     @property
     def combination(self) -> Combination:
@@ -86,22 +86,16 @@ class SteeringRequest:
         Phase is of the tokens, and so is the strength where there is but one. Several are in the
         row, and `row_strength` is then 1.
         """
-        target = [Part(self.target, "target", self._factor(self.strength))] if self.target else []
-        strengths = self.suppress_strengths or (self.strength,) * len(self.suppress)
+        own = self.strength if self.suppress_strengths else 1.0
+        target = [Part(self.target, "target", own)] if self.target else []
+        strengths = self.suppress_strengths or (1.0,) * len(self.suppress)
         away = zip(self.suppress, strengths, strict=True)
-        return (*target, *(Part(one, "suppress", self._factor(by)) for one, by in away))
+        return (*target, *(Part(one, "suppress", by) for one, by in away))
 
     @property
     def row_strength(self) -> float:
         """Factor on the whole row, of each token."""
-        return self.strength if self._even else 1.0
-
-    @property
-    def _even(self) -> bool:
-        return not any(strength != self.strength for strength in self.suppress_strengths)
-
-    def _factor(self, strength: float) -> float:
-        return 1.0 if self._even else strength
+        return 1.0 if self.suppress_strengths else self.strength
 
     @property
     def fingerprint(self) -> str:
