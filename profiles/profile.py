@@ -63,6 +63,13 @@ class OffsetEdit:
     def __len__(self) -> int:
         return int(self.layer.shape[0])
 
+    def as_memories(self) -> MemoryEdit:
+        """The same as memories that are always on by 1: their keys and biases are zero."""
+        bias = np.zeros(len(self), np.float32)
+        return MemoryEdit(
+            layer=self.layer, key=np.zeros_like(self.value), bias=bias, value=self.value
+        )
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MemoryEdit:
@@ -99,6 +106,13 @@ class Edit:
     def __post_init__(self) -> None:
         if not (self.neurons or self.offsets or self.memories):
             raise ProfileError("an edit must change at least one neuron or one layer's output")
+
+    def added(self) -> list[MemoryEdit]:
+        """What is added to FFN outputs."""
+        return [
+            *([self.offsets.as_memories()] if self.offsets else []),
+            *([self.memories] if self.memories else []),
+        ]
 
     def times(self, factor: float) -> Edit:
         """The edit that does at strength 1 what this one does at strength `factor`."""
@@ -154,9 +168,6 @@ class Profile:
     def __post_init__(self) -> None:
         if self.target is None and self.suppress is None:
             raise ProfileError(f"profile {self.language!r} edits nothing")
-        if self.suppress and self.suppress.memories:
-            # A request has one target and may suppress several: of its memories one has a place.
-            raise ProfileError(f"profile {self.language!r}, suppress: only a target has memories")
         for role, edit in self.edits().items():
             _validate(edit, self.model, f"profile {self.language!r}, {role}")
 

@@ -89,6 +89,8 @@ def attach(app: FastAPI, registry: Callable[[], Registry], control: Callable[[],
             "edited_tokens": facts.edited_tokens,
             "columns": list(facts.columns),
             "columns_taken": list(facts.columns_taken),
+            "memories": facts.memories,
+            "memories_taken": facts.memories_taken,
         }
 
     app.include_router(router)

@@ -159,8 +159,8 @@ def _measure(
     assert facts is not None
     sizes = Capacity.from_config(capacity)
     columns = sum(sizes.columns)
-    of_a_layer = sizes.hidden_size * sizes.offsets + (2 * sizes.hidden_size + 1) * sizes.memories
-    width = 2 * columns + of_a_layer * len(sizes.columns)
+    a_memory = sizes.hidden_size + (sizes.hidden_size + 1) * sizes.keys
+    row, bank = 2 * columns + sizes.memories, len(sizes.columns) * sizes.memories * a_memory
     return {
         "model": model,
         "device": stock.device,
@@ -180,5 +180,10 @@ def _measure(
             name: {"bytes": report.memory, "kv_blocks": report.kv_blocks}
             for name, report in reports.items()
         },
-        "tables": {"bytes": 4 * facts["rows"] * width, "rows": facts["rows"], "columns": columns},
+        "tables": {
+            "bytes": 4 * (facts["rows"] * row + bank),
+            "rows": facts["rows"],
+            "columns": columns,
+            "memories": sizes.memories,
+        },
     }

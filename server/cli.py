@@ -48,6 +48,13 @@ def serve(
             min=0, help="Spare edited neurons per layer, for profiles loaded while serving."
         ),
     ] = 64,
+    memory_headroom: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Spare memories and offsets, for profiles loaded while serving: one or two each.",
+        ),
+    ] = 8,
     max_strength: Annotated[
         float,
         typer.Option(
@@ -64,6 +71,7 @@ def serve(
             model,
             profiles,
             headroom=column_headroom,
+            memory_headroom=memory_headroom,
             max_strength=max_strength,
             rest=context.args,
         )

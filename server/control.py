@@ -35,6 +35,12 @@ class EngineFacts(Protocol):
     @property
     def columns_taken(self) -> Sequence[int]: ...
 
+    @property
+    def memories(self) -> int: ...
+
+    @property
+    def memories_taken(self) -> int: ...
+
 
 class Control(Protocol):
     """The engine's side of loading profiles. Every method raises EngineError on failure."""

@@ -28,7 +28,13 @@ _GROUPS = (
 
 
 def launch(
-    model: str, profiles: Path, *, headroom: int, max_strength: float, rest: Sequence[str]
+    model: str,
+    profiles: Path,
+    *,
+    headroom: int,
+    memory_headroom: int,
+    max_strength: float,
+    rest: Sequence[str],
 ) -> None:
     """Check profiles and plugins, then run vLLM's server until it ends.
 
@@ -36,6 +42,7 @@ def launch(
         model: MODEL of the command line.
         profiles: folder of profile files, every one of which must be good; or "ready".
         headroom: spare edited columns a layer.
+        memory_headroom: spare memories.
         max_strength: largest strength a request may ask for.
         rest: options for `vllm serve`, untouched.
 
@@ -50,7 +57,9 @@ def launch(
     options.check_version(versions.vllm(), TESTED, os.environ)
     folder = resolve_model(model)
     profiles, files = read_folder(profiles, fingerprint(folder, model))
-    capacity = plan((file.profile for file in files), headroom=headroom)
+    capacity = plan(
+        (file.profile for file in files), headroom=headroom, memory_headroom=memory_headroom
+    )
     if model == DEMO:
         # On a CPU vLLM would ask for nearly all memory there is; the demo needs little. GiB.
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")

@@ -115,22 +115,21 @@ class Registry:
             self._publish(kept.values())
             await self._retired.sweep()
             loaded: list[Entry] = []
-            try:
-                for name, file in scan.files.items():
-                    if name in kept and _same(kept[name], file):
-                        continue
-                    try:
-                        entry = await self._load_proven(file)
-                    except LangsteerError as error:
-                        reason = self._said(error)
-                        refused.append(Refusal(file=f"{name}.safetensors", reason=reason))
-                        continue
-                    kept[name] = entry
-                    loaded.append(entry)
-            finally:
-                # Whatever the engine raised: what was loaded before is good.
+            for name, file in scan.files.items():
+                if name in kept and _same(kept[name], file):
+                    continue
+                try:
+                    entry = await self._load_proven(file)
+                except LangsteerError as error:
+                    reason = self._said(error)
+                    refused.append(Refusal(file=f"{name}.safetensors", reason=reason))
+                    continue
+                kept[name] = entry
+                loaded.append(entry)
+                # At once: it is good whatever the engine raises later, and what it replaces gives
+                # its room to the next, so that a folder made anew needs little to spare.
                 self._publish(kept.values())
-            await self._retired.sweep()
+                await self._retired.sweep()
             new = {entry.name for entry in loaded}
             report = ReloadReport(
                 loaded=tuple(entry.label for entry in loaded),

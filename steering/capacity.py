@@ -8,7 +8,7 @@ from typing import Any
 
 from profiles.profile import Profile
 
-# Columns are padded to whole vector registers; the padding edits nothing.
+# Columns and memories are padded to whole vector registers; the padding edits nothing.
 _MULTIPLE = 16
 
 
@@ -18,14 +18,14 @@ class Capacity:
 
     Attributes:
         columns: per decoder layer, how many of its neurons may be edited.
-        offsets: whether FFN outputs may carry an offset.
-        memories: whether FFNs may get a memory.
+        memories: how many memories FFNs may get, of all profiles together; an offset is one.
+        keys: whether any of them may have a key.
         hidden_size, intermediate_size: dimensions of the model, checked when it is loaded.
     """
 
     columns: tuple[int, ...]
-    offsets: bool
-    memories: bool
+    memories: int
+    keys: bool
     hidden_size: int
     intermediate_size: int
 
@@ -49,27 +49,32 @@ class Capacity:
         return cls(**{**config, "columns": tuple(config["columns"])})
 
 
-def plan(profiles: Iterable[Profile], *, headroom: int = 64) -> dict[str, Any]:
-    """Tables that hold all `profiles` and, per layer, `headroom` more edited neurons.
+def plan(
+    profiles: Iterable[Profile], *, headroom: int = 64, memory_headroom: int = 8
+) -> dict[str, Any]:
+    """Tables that hold all `profiles` and, per layer, some more edited neurons and memories.
 
     The headroom is for profiles loaded while the engine runs. Where no profile edits
-    neurons at all, layers get no columns and the FFN's activation is left alone.
+    neurons at all, layers get no columns and the FFN's activation is left alone; where none edits
+    outputs, they get no memories.
 
     Args:
         profiles: at least one, all of one model.
         headroom: spare columns a layer.
+        memory_headroom: spare memories.
 
     Returns:
         `Capacity.to_config()` of the plan.
 
     Raises:
-        ValueError: no profile is given, or headroom is negative.
+        ValueError: no profile is given, or a headroom is negative.
     """
     every = list(profiles)
     if not every:
         raise ValueError("no profiles to plan for")
-    if headroom < 0:
-        raise ValueError(f"headroom is {headroom}, must not be negative")
+    for name, spare in (("headroom", headroom), ("memory_headroom", memory_headroom)):
+        if spare < 0:
+            raise ValueError(f"{name} is {spare}, must not be negative")
     model = every[0].model
     edits = [edit for profile in every for edit in profile.edits().values()]
     edited: list[set[int]] = [set() for _ in range(model.layers)]
@@ -83,10 +88,11 @@ def plan(profiles: Iterable[Profile], *, headroom: int = 64) -> dict[str, Any]:
         min(model.intermediate_size, _round_up(len(neurons) + headroom)) if any_neurons else 0
         for neurons in edited
     )
+    memories = sum(len(edit.added()) for edit in edits)
     return Capacity(
         columns=columns,
-        offsets=any(edit.offsets for edit in edits),
-        memories=any(edit.memories for edit in edits),
+        memories=_round_up(memories + memory_headroom) if memories else 0,
+        keys=any(edit.memories for edit in edits),
         hidden_size=model.hidden_size,
         intermediate_size=model.intermediate_size,
     ).to_config()

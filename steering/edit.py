@@ -1,7 +1,7 @@
 """The edits, per token, as plain torch that torch.compile can see through.
 
 Shape suffixes: T tokens in the step, I neurons of the layer, C edited columns,
-R table rows, H hidden size.
+R table rows, M memories, H hidden size.
 """
 
 from __future__ import annotations
@@ -45,70 +45,52 @@ def edit_neurons(
     return y_TI.index_copy_(1, columns_C, torch.where(steered_T1, edited_TC, y_TC))
 
 
-def edit_output(h_TH: Tensor, offset_RH: Tensor, row_T: Tensor, strength_T: Tensor) -> Tensor:
-    """h' = h + strength * offset[row] on the FFN's output.
-
-    The FFN as a key-value memory (Geva et al. 2021) with one more memory that is always on.
-    Arithmetic in float32, rounded once; tokens of row 0 keep every bit of h.
-
-    Args:
-        h_TH: the FFN's output, after the tensor parallel reduction, before any norm.
-        offset_RH: float32 table. row_T, strength_T: as in `edit_neurons`.
-
-    Returns:
-        A tensor like h_TH.
-    """
-    return _moved(h_TH, offset_RH.index_select(0, row_T), row_T, strength_T)
-
-
-def memory_gain(x_TH: Tensor, key_RH: Tensor, bias_R: Tensor, row_T: Tensor) -> Tensor:
-    """How far each token turns its row's memory on: 2 * sigmoid(key[row] . x + bias[row]), 0 to 2.
+def memory_gains(x_TH: Tensor, key_MH: Tensor, bias_M: Tensor) -> Tensor:
+    """How far each token turns each memory on: 2 * sigmoid(key . x + bias), from 0 to 2.
 
     x is divided by its root mean square first. A memory with key and bias 0 is on by 1, and so an
-    offset. Apart from `edit_memory`, because an FFN may overwrite what it is given.
+    offset. Apart from `edit_output`, because an FFN may overwrite what it is given.
 
     Args:
         x_TH: the FFN's input, before the FFN runs.
-        key_RH, bias_R: float32 tables. row_T: as in `edit_neurons`.
+        key_MH, bias_M: float32, of the memories (`MemoryBank`).
 
     Returns:
-        float32 [T].
+        float32 [T, M].
     """
     x32_TH = x_TH.to(torch.float32)
-    dot_T = (x32_TH * key_RH.index_select(0, row_T)).sum(1)
-    scale_T = torch.rsqrt(x32_TH.square().mean(1) + INPUT_EPSILON)
-    return 2 * torch.sigmoid(dot_T * scale_T + bias_R.index_select(0, row_T))
+    scale_T1 = torch.rsqrt(x32_TH.square().mean(1, keepdim=True) + INPUT_EPSILON)
+    # One product for all memories and tokens: what a token's row has on is chosen afterwards.
+    return 2 * torch.sigmoid((x32_TH @ key_MH.t()) * scale_T1 + bias_M)
 
 
-def edit_memory(
+def edit_output(
     h_TH: Tensor,
-    gain_T: Tensor,
-    value_RH: Tensor,
+    on_RM: Tensor,
+    value_MH: Tensor,
     row_T: Tensor,
     strength_T: Tensor,
-    offset_RH: Tensor | None = None,
+    gain_TM: Tensor | None = None,
 ) -> Tensor:
-    """h' = h + strength * (gain * value[row] + offset[row]) on the FFN's output.
+    """h' = h + strength * sum over memories of on[row] * gain * value, on the FFN's output.
 
-    One more memory in the FFN (Geva et al. 2021), whose key reads the FFN's input. With the row's
-    offset, if there is one, so that both are rounded once. Rows without a memory have the value 0,
-    which changes nothing; tokens of row 0 keep every bit of h.
+    More memories in the FFN (Geva et al. 2021), their keys reading its input, of which each row has
+    some. Arithmetic in float32, rounded once; tokens of row 0 keep every bit of h.
 
     Args:
-        gain_T: `memory_gain` of the same tokens.
-        value_RH: float32 table. h_TH, offset_RH, row_T, strength_T: as in `edit_output`.
+        h_TH: the FFN's output, after the tensor parallel reduction, before any norm.
+        on_RM: float32 table, 1 where the row has the memory and 0 elsewhere.
+        value_MH: float32, of the memories.
+        row_T, strength_T: as in `edit_neurons`.
+        gain_TM: `memory_gains` of the same tokens; None where all are on by 1.
 
     Returns:
         A tensor like h_TH.
     """
-    change_TH = gain_T.unsqueeze(1) * value_RH.index_select(0, row_T)
-    if offset_RH is not None:
-        change_TH = change_TH + offset_RH.index_select(0, row_T)
-    return _moved(h_TH, change_TH, row_T, strength_T)
-
-
-def _moved(h_TH: Tensor, change_TH: Tensor, row_T: Tensor, strength_T: Tensor) -> Tensor:
-    edited_TH = torch.addcmul(h_TH.to(torch.float32), strength_T.unsqueeze(1), change_TH)
+    on_TM = on_RM.index_select(0, row_T)
+    if gain_TM is not None:
+        on_TM = on_TM * gain_TM
+    edited_TH = torch.addcmul(h_TH.to(torch.float32), strength_T.unsqueeze(1), on_TM @ value_MH)
     return torch.where((row_T != 0).unsqueeze(1), _rounded(edited_TH, h_TH.dtype), h_TH)
 
 

@@ -10,10 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from profiles.compose import compose
+from profiles.compose import compose_neurons
 from profiles.profile import Edit, Profile
 from steering.capacity import Capacity
 from steering.errors import CapacityError, EngineError
+from steering.memory_bank import MemoryBank
 from steering.request import Combination, Part
 
 NO_NEURONS = (
@@ -30,18 +31,11 @@ class LayerTables:
     Attributes:
         columns: int64 [C], distinct indices into this rank's neurons.
         add, scale: float32 [R, C].
-        offset: float32 [R, H].
-        key, value: float32 [R, H], of the memory.
-        bias: float32 [R], of its key.
     """
 
     columns: Tensor | None
     add: Tensor | None
     scale: Tensor | None
-    offset: Tensor | None
-    key: Tensor | None
-    value: Tensor | None
-    bias: Tensor | None
 
 
 class Tables:
@@ -57,6 +51,9 @@ class Tables:
         rows: table rows, the unsteered row 0 included.
         device: where the tables live.
         experts: those of `layers` that are mixtures of experts and have no neurons to edit.
+
+    Attributes:
+        bank: what is added to FFN outputs.
     """
 
     def __init__(
@@ -80,12 +77,12 @@ class Tables:
         # Slot in the column list of each neuron of the shard, -1 without one.
         self._slot = {layer: np.full(self._stop - self._start, -1) for layer in layers}
         self.layers = {layer: self._allocate(layer, device) for layer in layers}
+        self.bank = MemoryBank(capacity, layers=layers, rows=rows, device=device)
 
     def _allocate(self, layer: int, device: torch.device | str) -> LayerTables:
         width = min(self.capacity.columns[layer], self._stop - self._start)
         if layer in self._experts:
             width = 0
-        hidden, memories = self.capacity.hidden_size, self.capacity.memories
 
         def zeros(*columns: int) -> Tensor:
             return torch.zeros(self.rows, *columns, dtype=torch.float32, device=device)
@@ -95,10 +92,6 @@ class Tables:
             columns=torch.arange(width, device=device) if width else None,
             add=zeros(width) if width else None,
             scale=zeros(width) if width else None,
-            offset=zeros(hidden) if self.capacity.offsets else None,
-            key=zeros(hidden) if memories else None,
-            value=zeros(hidden) if memories else None,
-            bias=zeros() if memories else None,
         )
 
     @property
@@ -129,17 +122,19 @@ class Tables:
             self._uses[layer, neurons] += 1
             if layer in self.layers:
                 self._give_slots(layer, neurons)
+        self.bank.load(profile)
         self._profiles[profile.content_hash] = profile
         return profile.content_hash
 
     def unload(self, content_hash: str) -> None:
-        """Forget a profile and free the columns that no other profile uses.
+        """Forget a profile and free its memories and the columns that no other profile uses.
 
         Rows composed from it must be gone already (`Slots.forget`).
         """
         profile = self._profiles.pop(content_hash, None)
         if profile is None:
             return
+        self.bank.unload(content_hash)
         for layer, neurons in _edited(profile).items():
             self._uses[layer, neurons] -= 1
             if layer in self.layers:
@@ -152,26 +147,20 @@ class Tables:
             EngineError: a profile is not loaded, or lacks the edit asked of it.
         """
         parts = [(part.role, self._edit(part)) for part in combination]
-        composed = compose(
+        neurons = compose_neurons(
             next((edit for role, edit in parts if role == "target"), None),
             [edit for role, edit in parts if role == "suppress"],
         )
+        self.bank.write_row(row, combination)
         for layer, tables in self.layers.items():
             if tables.columns is not None and tables.add is not None and tables.scale is not None:
                 values = np.zeros((2, tables.columns.shape[0]), dtype=np.float32)
-                if edited := composed.neurons.get(layer):
+                if edited := neurons.get(layer):
                     mine = (edited.neuron >= self._start) & (edited.neuron < self._stop)
                     slots = self._slot[layer][edited.neuron[mine] - self._start]
                     values[:, slots] = edited.add[mine], edited.scale[mine]
                 tables.add[row].copy_(torch.from_numpy(values[0]))
                 tables.scale[row].copy_(torch.from_numpy(values[1]))
-            if tables.offset is not None:
-                _fill(tables.offset[row], composed.offsets.get(layer))
-            if tables.key is not None and tables.value is not None and tables.bias is not None:
-                memory = composed.memories.get(layer)
-                _fill(tables.key[row], memory.key if memory else None)
-                _fill(tables.value[row], memory.value if memory else None)
-                tables.bias[row] = memory.bias if memory else 0.0
 
     def _edit(self, part: Part) -> Edit:
         profile = self._profiles.get(part.content_hash)
@@ -197,16 +186,7 @@ class Tables:
                 f"{name} is for a model of (layers, hidden, intermediate) = {found}, "
                 f"this one has {expected}"
             )
-        edits = profile.edits().values()
-        for what, room, has in (
-            ("FFN-output offsets", capacity.offsets, any(edit.offsets for edit in edits)),
-            ("FFN memories", capacity.memories, any(edit.memories for edit in edits)),
-        ):
-            if has and not room:
-                raise CapacityError(
-                    f"{name} has {what} and this engine was started without room for them; "
-                    "restart it with the profile in its folder"
-                )
+        self.bank.check(profile, name)
         edited = _edited(profile)
         if without := sorted(self._experts & edited.keys()):
             raise EngineError(f"{name} edits neurons of layer {without[0]}, {NO_NEURONS}")
@@ -244,14 +224,6 @@ class Tables:
         listed[slots[slots >= 0]] = np.flatnonzero(slots >= 0)
         listed[padding] = np.flatnonzero(slots < 0)[: len(padding)]
         columns.copy_(torch.from_numpy(listed))
-
-
-def _fill(row_H: Tensor, value_H: NDArray[np.float32] | None) -> None:
-    """Copy a layer's values into a table's row; nothing is zeros."""
-    if value_H is None:
-        row_H.zero_()
-    else:
-        row_H.copy_(torch.from_numpy(value_H))
 
 
 def _edited(profile: Profile) -> dict[int, NDArray[np.int32]]:

@@ -61,7 +61,8 @@ class LearnableMemories(Learnable):
 
     def attach(self, ffn: FFN, layer: int) -> Callable[[], None]:
         def add(x: Tensor, h: Tensor) -> Tensor:
-            opened = gate(x, self.key_LH[layer], self.bias_L[layer]).reshape(*h.shape[:-1], 1)
+            key_1H, bias_1 = self.key_LH[layer, None], self.bias_L[layer, None]
+            opened = gate(x, key_1H, bias_1).reshape(*h.shape[:-1], 1)
             return self.apply(h, opened * (self.size_L[layer] * self.units_LH[layer]))
 
         return ffn.on_both(add)

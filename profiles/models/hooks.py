@@ -32,8 +32,8 @@ def edited(
     """Within the block, every forward pass of `model` is edited; afterwards none is.
 
     Neurons: y' = y + strength * (add + scale * y), y the down projection's input. Outputs:
-    h' = h + strength * (value + gate * memory), h the FFN's output, value an offset and `gate` what
-    the memory's key makes of the FFN's input. All in float32, then cast back.
+    h' = h + strength * (value + sum of gate * memory), h the FFN's output, value an offset and each
+    `gate` what the memory's key makes of the FFN's input. All in float32, then cast back.
 
     Args:
         model: a transformers decoder; KV cache and left-padded batches are understood.
@@ -92,14 +92,15 @@ def _layer_hooks(
         delta = _where(_times(strength, delta.expand(h.shape)), positions)
         return (h.float() + delta).to(h.dtype)
 
-    if memory := composed.memories.get(ffn.layer):
-        key_H = torch.tensor(memory.key, device=parameter.device)
-        value_H = torch.tensor(memory.value, device=parameter.device)
-        bias = memory.bias
+    if memories := composed.memories.get(ffn.layer):
+        key_MH, bias_M, value_MH = (
+            torch.tensor(array, device=parameter.device)
+            for array in (memories.key, memories.bias, memories.value)
+        )
 
         def remember(x: Tensor, h: Tensor) -> Tensor:
-            opened = gate(x, key_H, bias).reshape(*h.shape[:-1], 1)
-            return move(h, offset_H + opened * value_H)
+            opened = gate(x, key_MH, bias_M).reshape(*h.shape[:-1], len(bias_M))
+            return move(h, offset_H + opened @ value_MH)
 
         yield ffn.on_both(remember)
     elif offset is not None:

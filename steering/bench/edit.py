@@ -20,9 +20,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from profiles.bench.rounds import compare
-from steering.edit import edit_memory, edit_neurons, edit_output, memory_gain
+from steering.edit import edit_neurons, edit_output, memory_gains
 
 _ROWS = 65
+_MEMORIES = 32  # a dozen languages, towards and away, and some to spare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +80,8 @@ def measure(name: str, tokens: int, *, rounds: int, device: str) -> list[Cost]:
     x = weight(tokens, shape.hidden)
     columns = torch.randperm(shape.wide, generator=g)[: shape.edited].to(device)
     add, scale = random(_ROWS, shape.edited), random(_ROWS, shape.edited)
-    offset, key, value = (random(_ROWS, shape.hidden) for _ in range(3))
-    bias = random(_ROWS)
+    key, value = (random(_MEMORIES, shape.hidden) for _ in range(2))
+    bias, on = random(_MEMORIES), (random(_ROWS, _MEMORIES) > 1).float()
     row = torch.randint(1, _ROWS, (tokens,), generator=g).to(device)
     strength = torch.ones(tokens, device=device)
 
@@ -96,11 +97,11 @@ def measure(name: str, tokens: int, *, rounds: int, device: str) -> list[Cost]:
         return functional.linear(y, down)
 
     def with_offset() -> Tensor:
-        return edit_output(plain(), offset, row, strength)
+        return edit_output(plain(), on, value, row, strength)
 
     def with_memory() -> Tensor:
-        gain = memory_gain(x, key, bias, row)
-        return edit_memory(plain(), gain, value, row, strength)
+        gains = memory_gains(x, key, bias)
+        return edit_output(plain(), on, value, row, strength, gains)
 
     with torch.inference_mode():
         before = _ready(plain, device)
@@ -108,8 +109,8 @@ def measure(name: str, tokens: int, *, rounds: int, device: str) -> list[Cost]:
             _cost(name, tokens, edit, before, _ready(edited, device), rounds, device)
             for edit, edited in (
                 ("neurons", with_neurons),
-                ("offset", with_offset),
-                ("memory", with_memory),
+                ("offsets", with_offset),
+                ("memories", with_memory),
             )
         ]
 

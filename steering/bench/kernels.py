@@ -17,14 +17,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from steering.edit import edit_memory, edit_neurons, edit_output, memory_gain
+from steering.edit import edit_neurons, edit_output, memory_gains
 
-_HIDDEN, _WIDE, _ROWS, _COLUMNS, _TOKENS = 128, 512, 9, 32, 48
+_HIDDEN, _WIDE, _ROWS, _COLUMNS, _MEMORIES, _TOKENS = 128, 512, 9, 32, 16, 48
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "silu": functional.silu,
     "gelu": lambda x: functional.gelu(x, approximate="tanh"),
 }
-EDITS = ("none", "neurons", "offset", "memory", "both", "all")
+EDITS = ("none", "neurons", "offsets", "memories", "both")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,26 +89,22 @@ def _layer(
     norm = random(_HIDDEN).to(torch.bfloat16)
     columns = torch.randperm(_WIDE, generator=g)[:_COLUMNS].to(device)
     add, scale = random(_ROWS, _COLUMNS), random(_ROWS, _COLUMNS)
-    offset, key, value = (random(_ROWS, _HIDDEN) for _ in range(3))
-    bias = random(_ROWS)
+    key, value = (random(_MEMORIES, _HIDDEN) for _ in range(2))
+    bias, on = random(_MEMORIES), random(_ROWS, _MEMORIES)
 
     def layer(x: Tensor, residual: Tensor, row: Tensor, strength: Tensor) -> Tensor:
         rows, strengths = row[: x.shape[0]], strength[: x.shape[0]]
-        # What precedes in a decoder, and what a memory's key may be fused with.
+        # What precedes in a decoder, and what memories' keys may be fused with.
         x = functional.rms_norm(x, (_HIDDEN,), norm)
-        if edit in ("memory", "all"):
-            gain = memory_gain(x, key, bias, rows)
+        gains = memory_gains(x, key, bias) if edit in ("memories", "both") else None
         gate, up = functional.linear(x, gate_up).chunk(2, dim=-1)
         y = act(gate) * up
-        if edit in ("neurons", "both", "all"):
+        if edit in ("neurons", "both"):
             y = edit_neurons(y, columns, add, scale, rows, strengths)
         h = functional.linear(y, down)
-        if edit in ("offset", "both"):
-            h = edit_output(h, offset, rows, strengths)
-        elif edit in ("memory", "all"):
-            both = offset if edit == "all" else None
-            h = edit_memory(h, gain, value, rows, strengths, both)
-        # What follows in a decoder, and what an offset may be fused with.
+        if edit in ("offsets", "memories", "both"):
+            h = edit_output(h, on, value, rows, strengths, gains)
+        # What follows in a decoder, and what the sum may be fused with.
         return functional.rms_norm(residual + h, (_HIDDEN,), norm)
 
     x, residual = random(_TOKENS, _HIDDEN), random(_TOKENS, _HIDDEN)

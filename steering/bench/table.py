@@ -44,7 +44,7 @@ def show(result: Mapping[str, Any]) -> None:
     tables = result["tables"]
     console.print(
         f"Of it the tables: {tables['bytes'] / 2**20:.1f} MiB for {tables['rows']} rows and "
-        f"{tables['columns']} edited neurons"
+        f"{tables['columns']} edited neurons, {tables['memories']} memories a layer"
     )
 
 

@@ -58,7 +58,7 @@ def arm(vllm_config: Any, model: torch.nn.Module, device: torch.device) -> Batch
     for one in mixtures:
         one.check(world, vllm_config.model_config.dtype)
     dense = [one for one in ffns if isinstance(one, ffn.FFN)]
-    if not (dense or capacity.offsets or capacity.memories):
+    if not (dense or capacity.memories):
         raise EngineError(f"the profiles edit neurons only, and every layer is {NO_NEURONS}")
     shards = {ffn.shard(one, capacity.intermediate_size, rank, world) for one in dense}
     scheduler = vllm_config.scheduler_config

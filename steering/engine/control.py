@@ -41,8 +41,9 @@ class WorkerExtension:
             "edited_tokens": batch.tokens.edited,
             "columns_taken": batch.tables.columns_taken,
             "columns": list(batch.tables.capacity.columns),
-            "offsets": batch.tables.capacity.offsets,
+            "memories_taken": batch.tables.bank.taken,
             "memories": batch.tables.capacity.memories,
+            "keys": batch.tables.capacity.keys,
         }
 
     def langsteer_load(self, data: bytes) -> dict[str, Any]:
@@ -87,7 +88,8 @@ class EngineFacts:
             and idle.
         edited_tokens: token positions steered since start-up.
         columns, columns_taken: per layer, room for edited neurons and how much is used.
-        offsets, memories: whether there is room for FFN-output offsets, for memories.
+        memories, memories_taken: room for memories in FFNs and how much is used; an offset is one.
+        keys: whether there is room for their keys.
     """
 
     engines: int
@@ -99,8 +101,9 @@ class EngineFacts:
     edited_tokens: int
     columns: tuple[int, ...]
     columns_taken: tuple[int, ...]
-    offsets: bool
-    memories: bool
+    memories: int
+    memories_taken: int
+    keys: bool
 
 
 class EngineControl:
@@ -145,10 +148,10 @@ class EngineControl:
         for answer in _flat(engines):
             if {*answer["profiles"]} != {*first["profiles"]}:
                 raise EngineError("workers disagree about the loaded profiles; restart the server")
-            if any(answer[name] != first[name] for name in ("columns", "offsets", "memories")):
+            if any(answer[name] != first[name] for name in ("columns", "memories", "keys")):
                 raise EngineError(
                     "workers have room for different profiles; start every node with the same "
-                    "files in --profiles and the same --column-headroom"
+                    "files in --profiles, the same --column-headroom and --memory-headroom"
                 )
         return EngineFacts(
             engines=len(engines),
@@ -160,8 +163,9 @@ class EngineControl:
             edited_tokens=sum(each["edited_tokens"] for each in firsts),
             columns=tuple(first["columns"]),
             columns_taken=tuple(first["columns_taken"]),
-            offsets=first["offsets"],
             memories=first["memories"],
+            memories_taken=first["memories_taken"],
+            keys=first["keys"],
         )
 
     async def load(self, data: bytes) -> str:

@@ -175,7 +175,7 @@ def install(ffns: list[FFN | Experts], tables: Tables, tokens: Tokens) -> Iterat
         EngineError: there are memories, and an FFN's input can't be had. Nothing was changed.
     """
     for ffn in ffns:
-        if tables.layers[ffn.layer].key is not None and isinstance(ffn, FFN) and ffn.bare:
+        if tables.capacity.keys and isinstance(ffn, FFN) and ffn.bare:
             raise EngineError(
                 f"the profiles have memories, and layer {ffn.layer} ({type(ffn.module).__name__}) "
                 "has no feed-forward module whose input a memory's key could read. Offsets work "
@@ -187,11 +187,9 @@ def install(ffns: list[FFN | Experts], tables: Tables, tokens: Tokens) -> Iterat
             activation = getattr(ffn.module, ffn.activation)
             setattr(ffn.module, ffn.activation, SteeredActivation(activation, layer, tokens))
             yield f"neurons.{ffn.layer}"
-        if layer.offset is not None or layer.value is not None:
+        if memories := tables.bank.layers.get(ffn.layer):
             output = ffn.output
-            steered = SteeredOutput(layer, tokens)
+            steered = SteeredOutput(memories, tables.bank.on, tokens)
             output.add_module("langsteer_output", steered)
             output.forward = partial(steered, output.forward)
-            for name in ("offset", "memory"):
-                if getattr(layer, "value" if name == "memory" else name) is not None:
-                    yield f"{name}.{ffn.layer}"
+            yield f"memories.{ffn.layer}"

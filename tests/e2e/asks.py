@@ -23,17 +23,19 @@ def request(prompt: list[int], by: dict[str, Any] | None, tokens: int = TOKENS) 
 
 
 def as_edit(profiles: dict[str, Profile], by: dict[str, Any]) -> Edit:
-    """The composed edit of a request, back in a profile's arrays for the reference."""
+    """The composed edit of a request, back in a profile's arrays for the reference.
+
+    Of memories, all of them: a layer may be listed more than once.
+    """
     of_hash = {profile.content_hash: profile for profile in profiles.values()}
-    away = [of_hash[h].suppress for h in by.get("suppress", [])]
+    target = of_hash[by["target"]].target if "target" in by else None
+    suppress = [of_hash[h].suppress for h in by.get("suppress", [])]
     if strengths := by.get("suppress_strengths"):
         # In units of the target's: the reference multiplies all by that.
-        of_target = by.get("strength", 1.0)
-        away = [edit and edit.times(s / of_target) for edit, s in zip(away, strengths, strict=True)]
-    composed = compose(
-        of_hash[by["target"]].target if "target" in by else None,
-        [edit for edit in away if edit],
-    )
+        unit = by.get("strength", 1.0)
+        suppress = [e and e.times(s / unit) for e, s in zip(suppress, strengths, strict=True)]
+    composed = compose(target, [edit for edit in suppress if edit])
+    memories = [edit.memories for edit in (target, *suppress) if edit and edit.memories]
     neurons = composed.neurons
     return Edit(
         neurons=NeuronEdit(
@@ -53,12 +55,12 @@ def as_edit(profiles: dict[str, Profile], by: dict[str, Any]) -> Edit:
         if composed.offsets
         else None,
         memories=MemoryEdit(
-            layer=np.array(list(composed.memories), np.int32),
-            key=np.stack([one.key for one in composed.memories.values()]),
-            bias=np.array([one.bias for one in composed.memories.values()], np.float32),
-            value=np.stack([one.value for one in composed.memories.values()]),
+            **{
+                name: np.concatenate([getattr(one, name) for one in memories])
+                for name in ("layer", "key", "bias", "value")
+            }
         )
-        if composed.memories
+        if memories
         else None,
     )
 

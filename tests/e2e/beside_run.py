@@ -84,6 +84,19 @@ def runner_of(worker: Any) -> str:
     return type(worker.model_runner).__module__
 
 
+def in_tables(batch: Any) -> dict[str, Any]:
+    """Every tensor of the batch's tables, the bank of memories among them."""
+    bank = batch.tables.bank
+    kept = {
+        f"{kind} {layer}.{name}": tensor
+        for kind, layers in (("neurons", batch.tables.layers), ("memories", bank.layers))
+        for layer, one in layers.items()
+        for name, tensor in vars(one).items()
+        if tensor is not None
+    }
+    return {**kept, "on": bank.on}
+
+
 def look(worker: Any) -> dict[str, Any]:
     """Where the edits are in the worker's model, and what is in its tables."""
     from steering.engine.arming import batch_of
@@ -94,12 +107,7 @@ def look(worker: Any) -> dict[str, Any]:
     batch = batch_of(model)
     assert batch is not None
     modules = dict(model.named_modules())
-    tables = {
-        f"{layer}.{name}": tensor
-        for layer, kept in batch.tables.layers.items()
-        for name, tensor in vars(kept).items()
-        if tensor is not None
-    }
+    tables = in_tables(batch)
     ours = [*tables.values(), batch.tokens.row, batch.tokens.strength]
     held = {id(buffer) for buffer in model.buffers()}
     digest = hashlib.sha256()
@@ -139,9 +147,7 @@ def deep_sleep(worker: Any) -> None:
             batch = getattr(model, "langsteer_batch", None)
             lost = [*model.parameters(), *model.buffers()]
             if batch is not None:  # found from the tables' side too, registered or not
-                lost += [batch.tokens.row, batch.tokens.strength]
-                for layer in batch.tables.layers.values():
-                    lost += [tensor for tensor in vars(layer).values() if tensor is not None]
+                lost += [batch.tokens.row, batch.tokens.strength, *in_tables(batch).values()]
             for tensor in lost:
                 tensor.data.fill_(77)
 

@@ -45,7 +45,7 @@ def synthetic(identity: ModelIdentity, language: str, seed: int, *, kinds: str) 
     """A profile with random edits, strong enough to change every answer.
 
     Args:
-        kinds: "n" for neuron edits, "o" for offsets, "m" for memories (a target's), "nom" for all.
+        kinds: "n" for neuron edits, "o" for offsets, "m" for memories, "nom" for all.
     """
     rng = np.random.default_rng(seed)
     # Of its own, so that the other edits are what they are without memories.
@@ -86,13 +86,7 @@ def synthetic(identity: ModelIdentity, language: str, seed: int, *, kinds: str) 
             memories=memories() if "m" in kinds else None,
         )
 
-    target, away = edit(kinds), kinds.replace("m", "")
-    return Profile(
-        language=language,
-        model=identity,
-        target=target,
-        suppress=edit(away) if away else None,
-    )
+    return Profile(language=language, model=identity, target=edit(kinds), suppress=edit(kinds))
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,8 @@ class Reference:
         down: the down projection in one of them.
         output: what gives the FFN's output there; by default the down projection.
 
-    A memory's key reads the input of `output`, or else of the module that holds `down`.
+    A memory's key reads the input of `output`, or else of the module that holds `down`. An edit may
+    list a layer's memories more than once: they add up.
     """
 
     def __init__(
@@ -134,16 +135,21 @@ class Hooked:
         return hook
 
     def _memory(self, layer: int) -> Any:
-        """What the layer's memory adds at strength 1, where it has one."""
+        """What the layer's memories add at strength 1, where it has any."""
         memories = self.edit.memories if self.edit else None
         if memories is None or layer not in memories.layer.tolist():
             return 0.0
-        at = memories.layer.tolist().index(layer)
         x = self.given.pop(layer)[..., self.first :, :].double()
         x = x / (x.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt()
-        on = x @ torch.from_numpy(memories.key[at]).double() + float(memories.bias[at])
-        gain = 2 / (1 + torch.exp(-on))
-        return gain.unsqueeze(-1).float() * torch.from_numpy(memories.value[at])
+        added = torch.zeros_like(x)
+        for at, key, bias, value in zip(
+            memories.layer, memories.key, memories.bias, memories.value, strict=True
+        ):
+            if at == layer:
+                on = x @ torch.from_numpy(key).double() + float(bias)
+                gain = 2 / (1 + torch.exp(-on))
+                added += gain.unsqueeze(-1) * torch.from_numpy(value).double()
+        return added.float()
 
     def _offset(self, layer: int) -> Any:
         offsets = self.edit.offsets if self.edit else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,6 @@ def german(identity: ModelIdentity) -> Profile:
         language="de",
         model=identity,
         target=Edit(neurons=neurons, offsets=offsets, memories=memories),
-        suppress=Edit(offsets=offsets),
+        suppress=Edit(offsets=offsets, memories=replace(memories, value=-memories.value)),
         provenance={"method": "both", "parameters": {"gain": 1.5}},
     )

@@ -1,8 +1,6 @@
 import numpy as np
-import pytest
 
 from profiles.compose import Composed, compose
-from profiles.errors import ProfileError
 from profiles.profile import Edit, MemoryEdit
 
 
@@ -40,7 +38,7 @@ def test_neurons_of_a_layer_are_in_order_whatever_the_edits_order(make_edit) -> 
 
 def test_nothing_is_composed_of_nothing() -> None:
     composed = compose(None, [])
-    assert composed.neurons == composed.offsets == {}
+    assert composed.neurons == composed.offsets == composed.memories == {}
 
 
 def test_offsets_add_up(make_edit) -> None:
@@ -69,13 +67,27 @@ def memories() -> Edit:
     )
 
 
-def test_memories_are_the_targets_and_stand_beside_offsets(make_edit) -> None:
-    composed = compose(memories(), [make_edit(offsets={2: 4.0})])
-    assert {*composed.memories} == {0, 2}
-    assert composed.memories[0].key.tolist() == [5, 6, 7, 8]
-    assert composed.memories[0].bias == -0.5
-    assert composed.memories[2].value.tolist() == [1, 1, 1, 1]
+def test_memories_stand_beside_each_other_and_beside_offsets(make_edit) -> None:
+    away = make_edit(memories={2: (9.0, 1.5, -3.0), 1: (0.0, 0.0, 7.0)})
+    composed = compose(memories(), [make_edit(offsets={2: 4.0}), away])
+    assert {*composed.memories} == {0, 1, 2}
+    both = composed.memories[2]  # the target's first
+    assert both.key.tolist() == [[1, 2, 3, 4], [9, 9, 9, 9]]
+    assert both.bias.tolist() == [0.5, 1.5]
+    assert both.value.tolist() == [[1, 1, 1, 1], [-3, -3, -3, -3]]
+    assert composed.memories[0].key.tolist() == [[5, 6, 7, 8]]
+    assert composed.memories[1].value.tolist() == [[7, 7, 7, 7]]
     assert {*composed.offsets} == {2}
+
+
+def test_an_offset_as_a_memory_has_neither_key_nor_bias(make_edit) -> None:
+    edit = make_edit(offsets={2: 4.0, 0: 5.0}, memories={1: (3.0, 1.5, 6.0)})
+    offset, memory = edit.added()
+    assert offset.layer.tolist() == [2, 0]
+    assert offset.value.tolist() == [[4.0] * 4, [5.0] * 4]
+    assert (offset.key.tolist(), offset.bias.tolist()) == ([[0.0] * 4] * 2, [0.0, 0.0])
+    assert memory is edit.memories
+    assert make_edit({(0, 1): (1.0, 0.0)}).added() == []
 
 
 def test_an_edits_factor_is_on_values_and_not_on_keys() -> None:
@@ -84,8 +96,3 @@ def test_an_edits_factor_is_on_values_and_not_on_keys() -> None:
     assert twice.value.tolist() == [[2, 2, 2, 2], [4, 4, 4, 4]]
     assert twice.key.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
     assert twice.bias.tolist() == [0.5, -0.5]
-
-
-def test_a_suppress_edit_has_no_memories(make_profile) -> None:
-    with pytest.raises(ProfileError, match="only a target has memories"):
-        make_profile("de", target=memories(), suppress=memories())

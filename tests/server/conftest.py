@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +46,14 @@ def profile(
             scale=np.zeros(3, np.float32),
         ),
         offsets=OffsetEdit(layer=np.array([1], np.int32), value=np.ones((1, 4), np.float32)),
-    )
-    memories = MemoryEdit(
-        layer=np.array([0], np.int32),
-        key=np.ones((1, 4), np.float32),
-        bias=np.zeros(1, np.float32),
-        value=np.ones((1, 4), np.float32),
+        memories=MemoryEdit(
+            layer=np.array([0], np.int32),
+            key=np.ones((1, 4), np.float32),
+            bias=np.zeros(1, np.float32),
+            value=np.ones((1, 4), np.float32),
+        ),
     )
     edits = dict.fromkeys(roles.split(), edit)
-    if "target" in edits:
-        edits["target"] = replace(edit, memories=memories)
     return Profile(language=language, model=model, provenance={"method": "test"}, **edits)
 
 
@@ -73,6 +71,8 @@ class FakeFacts:
     profiles: tuple[str, ...] = ()
     columns: tuple[int, ...] = (16, 16)
     columns_taken: tuple[int, ...] = (1, 2)
+    memories: int = 32
+    memories_taken: int = 3
 
 
 @dataclass
@@ -84,6 +84,7 @@ class FakeControl:
     answer: FakeFacts = field(default_factory=FakeFacts)
     armed: bool = True
     no_room: bool = False
+    room: int = 99  # profiles
     no_effect: bool = False
     busy: set[str] = field(default_factory=set)
     strongest: float | None = None
@@ -94,7 +95,7 @@ class FakeControl:
             raise EngineError("worker 0 is not armed: test")
 
     async def load(self, data: bytes) -> str:
-        if self.no_room:
+        if self.no_room or len(self.loaded) >= self.room:
             raise EngineError("no room: raise --column-headroom")
         found = store.loads(data, "test").content_hash
         self.loaded.append(found)

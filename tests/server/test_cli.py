@@ -15,7 +15,7 @@ from server import launch, options
 from server.cli import add_serve
 from server.settings import Settings
 
-CAPACITY = {"columns": [16], "offsets": False}
+CAPACITY = {"columns": [16], "memories": 0}
 
 
 def parsed(**values: Any) -> Namespace:
@@ -88,7 +88,7 @@ def test_options_that_do_not_go_with_steering(values: dict[str, Any], flag: str)
 
 def test_an_option_in_the_models_place_is_called_one() -> None:
     with pytest.raises(options.OptionError, match="MODEL comes first, found --port"):
-        launch.launch("--port", Path("x"), headroom=0, max_strength=8, rest=[])
+        launch.launch("--port", Path("x"), headroom=0, memory_headroom=0, max_strength=8, rest=[])
 
 
 def test_all_conflicts_are_named_at_once() -> None:
@@ -136,7 +136,7 @@ def test_unknown_options_reach_vllm(
         seen.update(more, model=model, profiles=profiles)
 
     monkeypatch.setattr(launch, "launch", record)
-    own = ["--profiles", str(tmp_path), "--column-headroom", "8"]
+    own = ["--profiles", str(tmp_path), "--column-headroom", "8", "--memory-headroom", "3"]
     theirs = [
         "--port",
         "8001",
@@ -151,6 +151,7 @@ def test_unknown_options_reach_vllm(
     assert result.exit_code == 0, result.output
     assert seen["rest"] == theirs
     assert (seen["model"], seen["headroom"], seen["max_strength"]) == ("demo", 8, 8.0)
+    assert seen["memory_headroom"] == 3
 
 
 def test_errors_are_one_message_and_exit_1(
@@ -180,8 +181,9 @@ print(sorted({"torch", "vllm", "transformers", "fastapi"} & set(sys.modules)))
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
     ).stdout
     assert shown.rstrip().endswith("[]")
-    for word in ("--profiles", "--column-headroom", "vllm serve", "X-Steering-Target"):
+    for word in ("--profiles", "--column-headroom", "--memory-headroom", "vllm serve"):
         assert word in shown
+    assert "X-Steering-Target" in shown
 
 
 def test_settings_come_from_the_environment_and_name_what_is_wrong() -> None:

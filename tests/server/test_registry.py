@@ -143,6 +143,19 @@ async def test_reload_adds_replaces_removes_and_keeps(
     assert (again.loaded, len(again.unchanged)) == ((), 2)
 
 
+async def test_a_folder_made_anew_needs_room_for_one_more(
+    registry: Registry, folder: Path, control: Any, make_profile: Callable[..., Profile]
+) -> None:
+    control.room = 3
+    for language in ("de", "ja"):
+        store.save(make_profile(language, add=2.0), folder)
+    before = [entry.label for entry in registry.catalog]
+    report = await registry.reload()
+    assert (len(report.loaded), report.refused, report.draining) == (2, (), ())
+    assert control.loaded == [entry.profile.content_hash for entry in registry.catalog]
+    assert {*before}.isdisjoint(entry.label for entry in registry.catalog)
+
+
 async def test_what_requests_in_flight_use_leaves_the_engine_after_them(
     registry: Registry,
     folder: Path,
@@ -314,6 +327,7 @@ async def test_endpoints(registry: Registry, folder: Path, control: Any, leases:
         report = (await client.post("/profiles/reload")).json()
         assert report["refused"][0]["file"] == "ja.safetensors"
         assert (await client.get("/status")).json()["columns_taken"] == [1, 2]
+        assert (await client.get("/status")).json()["memories_taken"] == 3
         held = [registry.catalog.get("de").profile.content_hash]  # type: ignore[union-attr]
         leases.take(held)
         in_use = await client.post("/profiles/de/unload")

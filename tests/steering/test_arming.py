@@ -44,15 +44,15 @@ def test_layers_are_named_by_ranges() -> None:
 
 
 def arm(
-    monkeypatch: pytest.MonkeyPatch, model: Any, *, offsets: bool = True, memories: bool = False
+    monkeypatch: pytest.MonkeyPatch, model: Any, *, memories: int = 16, keys: bool = False
 ) -> Any:
     on(monkeypatch, 0, 1)
     monkeypatch.setattr(distributed, "get_tensor_model_parallel_rank", lambda: 0)
     monkeypatch.setattr(distributed, "get_tensor_model_parallel_world_size", lambda: 1)
     capacity = Capacity(
         columns=(16, 16),
-        offsets=offsets,
         memories=memories,
+        keys=keys,
         hidden_size=4,
         intermediate_size=32,
     )
@@ -69,25 +69,28 @@ def arm(
 
 
 def test_layers_of_experts_are_armed_for_offsets_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    layers = arm(monkeypatch, mixed()).tables.layers
-    assert [layers[n].columns is None for n in (0, 1)] == [False, True]
-    assert all(layers[n].offset is not None for n in (0, 1))
-    only = arm(monkeypatch, Model(Sparse)).tables.layers
-    assert all(layer.columns is None and layer.offset is not None for layer in only.values())
+    tables = arm(monkeypatch, mixed()).tables
+    assert [tables.layers[n].columns is None for n in (0, 1)] == [False, True]
+    only = arm(monkeypatch, Model(Sparse)).tables
+    assert all(layer.columns is None for layer in only.layers.values())
+    for each in (tables, only):
+        assert {n: held.key for n, held in each.bank.layers.items()} == {0: None, 1: None}
 
 
 def test_neuron_edits_alone_are_refused_where_no_layer_has_any(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with pytest.raises(EngineError, match=r"every layer is a mixture .* Offsets .* work"):
-        arm(monkeypatch, Model(Sparse), offsets=False)
-    assert arm(monkeypatch, mixed(), offsets=False).tables.layers[0].columns is not None
+        arm(monkeypatch, Model(Sparse), memories=0)
+    assert arm(monkeypatch, mixed(), memories=0).tables.layers[0].columns is not None
 
 
 def test_memories_reach_dense_layers_and_mixtures(monkeypatch: pytest.MonkeyPatch) -> None:
-    layers = arm(monkeypatch, mixed(), offsets=False, memories=True).tables.layers
-    assert all(layer.offset is None and layer.key is not None for layer in layers.values())
-    arm(monkeypatch, Model(Sparse), offsets=False, memories=True)
+    for model in (mixed(), Model(Sparse)):
+        bank = arm(monkeypatch, model, keys=True).tables.bank
+        for n, layer in enumerate(model.layers):
+            assert layer.mlp.langsteer_output.on is bank.on
+            assert layer.mlp.langsteer_output.key is bank.layers[n].key is not None
 
 
 def test_memories_are_refused_where_no_module_has_the_ffns_input(
@@ -95,9 +98,10 @@ def test_memories_are_refused_where_no_module_has_the_ffns_input(
 ) -> None:
     model = Model(OPT)
     with pytest.raises(EngineError, match=r"memories, and layer 0 \(OPT\) .* Offsets work there"):
-        arm(monkeypatch, model, memories=True)
+        arm(monkeypatch, model, keys=True)
     assert type(model.layers[0].activation_fn) is torch.nn.ReLU  # nothing was changed
-    assert arm(monkeypatch, model).tables.layers[0].offset is not None
+    assert arm(monkeypatch, model).tables.bank.layers[0].key is None
+    assert model.layers[0].fc2.langsteer_output.key is None
 
 
 def config(**changed: Any) -> SimpleNamespace:

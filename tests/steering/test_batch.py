@@ -12,7 +12,7 @@ from steering.tokens import Tokens
 @pytest.fixture
 def batch(make_edit, make_profile) -> Batch:
     capacity = Capacity(
-        columns=(16, 16, 16), offsets=True, memories=True, hidden_size=4, intermediate_size=32
+        columns=(16, 16, 16), memories=16, keys=True, hidden_size=4, intermediate_size=32
     )
     made = Batch(Tables(capacity, layers=[0, 1, 2], shard=(0, 32), rows=3), Tokens(16))
     for i, language in enumerate(("de", "ja", "zh")):

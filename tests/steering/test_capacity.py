@@ -23,16 +23,22 @@ def test_headroom_reaches_every_layer_but_not_past_the_width(make_edit, make_pro
 def test_without_neuron_edits_the_activation_is_left_alone(make_edit, make_profile) -> None:
     planned = plan([make_profile("de", make_edit(offsets={1: 1.0}))])
     assert planned["columns"] == [0, 0, 0]
-    assert planned["offsets"] is True
+    assert (planned["memories"], planned["keys"]) == (16, False)
 
 
-def test_memories_have_room_only_where_a_profile_has_one(make_edit, make_profile) -> None:
-    with_memory = make_profile("de", make_edit(memories={1: (1.0, 0.0, 2.0)}))
-    planned = plan([make_profile("ja", make_edit(offsets={1: 1.0})), with_memory])
-    assert (planned["offsets"], planned["memories"]) == (True, True)
-    alone = plan([with_memory])
-    assert (alone["columns"], alone["offsets"], alone["memories"]) == ([0, 0, 0], False, True)
-    assert plan([make_profile("ja", make_edit(offsets={1: 1.0}))])["memories"] is False
+def test_without_edits_of_outputs_these_are_left_alone(make_edit, make_profile) -> None:
+    planned = plan([make_profile("de", make_edit({(0, 1): (1.0, 0.0)}))], memory_headroom=99)
+    assert (planned["memories"], planned["keys"]) == (0, False)
+
+
+def test_memories_are_all_that_every_profile_and_role_adds(make_edit, make_profile) -> None:
+    """An offset is one too; how many layers it has does not matter. In whole registers."""
+    both = make_edit(offsets={0: 1.0, 2: 1.0}, memories={1: (1.0, 0.0, 2.0)})
+    de = make_profile("de", both, make_edit(memories={0: (1.0, 0.0, 2.0)}))
+    ja = make_profile("ja", make_edit(offsets={1: 1.0}))
+    for headroom, memories in ((0, 16), (12, 16), (13, 32)):
+        planned = plan([de, ja], memory_headroom=headroom)
+        assert (planned["memories"], planned["keys"]) == (memories, True)
 
 
 def test_it_survives_the_trip_through_json(make_edit, make_profile) -> None:
@@ -43,7 +49,8 @@ def test_it_survives_the_trip_through_json(make_edit, make_profile) -> None:
 def test_bad_input_is_named(make_edit, make_profile) -> None:
     with pytest.raises(ValueError, match="no profiles"):
         plan([])
-    with pytest.raises(ValueError, match="headroom is -1"):
-        plan([make_profile("de", make_edit({(0, 1): (1.0, 0.0)}))], headroom=-1)
+    for name in ("headroom", "memory_headroom"):
+        with pytest.raises(ValueError, match=f"^{name} is -1"):
+            plan([make_profile("de", make_edit({(0, 1): (1.0, 0.0)}))], **{name: -1})
     with pytest.raises(ValueError, match="colums"):
         Capacity.from_config({"colums": []})

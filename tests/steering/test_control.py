@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 
+from profiles import store
+from steering.batch import Batch
+from steering.capacity import Capacity
 from steering.engine.canary import Canary
-from steering.engine.control import EngineControl
+from steering.engine.control import EngineControl, WorkerExtension
 from steering.errors import EngineError
 from steering.request import SteeringRequest
+from steering.tables import Tables
+from steering.tokens import Tokens
 
 ARMED = {
     "armed": True,
@@ -22,8 +27,9 @@ ARMED = {
     "edited_tokens": 10,
     "columns": [16, 16],
     "columns_taken": [1, 2],
-    "offsets": True,
-    "memories": True,
+    "memories": 16,
+    "memories_taken": 3,
+    "keys": True,
 }
 
 
@@ -69,12 +75,44 @@ def control(*engines: list[Worker]) -> EngineControl:
     )
 
 
+async def test_a_worker_gives_an_unloaded_profiles_row_and_place_to_the_next(
+    make_edit: Any, make_profile: Any
+) -> None:
+    capacity = Capacity(
+        columns=(0, 0, 0), memories=1, keys=True, hidden_size=4, intermediate_size=32
+    )
+    batch = Batch(Tables(capacity, layers=[0, 1, 2], shard=(0, 32), rows=2), Tokens(8))
+    worker: Any = WorkerExtension()
+    worker.model_runner = SimpleNamespace(get_model=lambda: SimpleNamespace(langsteer_batch=batch))
+    engine = control([worker])
+    de = make_profile("de", make_edit(offsets={0: 1.0}))
+    ja = make_profile("ja", make_edit(memories={1: (3.0, -0.5, 2.0)}))
+    target = await engine.load(store.dumps(de))
+    batch.add("a", SteeringRequest(target=target).to_extra_args())
+    facts = await engine.facts()
+    assert (facts.memories, facts.memories_taken, facts.keys) == (1, 1, True)
+    with pytest.raises(EngineError, match=r"ja@.* needs 1 memories a layer and 0 of 1 are free"):
+        await engine.load(store.dumps(ja))
+    with pytest.raises(EngineError, match="use"):
+        await engine.unload(target)
+    batch.remove("a")
+    await engine.unload(target)
+    assert (await engine.facts()).memories_taken == 0
+    bank = batch.tables.bank
+    assert (batch.slots.cached, bank.on[1].item()) == (0, 1.0)  # nobody's row until it is written
+    batch.add("b", SteeringRequest(target=await engine.load(store.dumps(ja))).to_extra_args())
+    assert batch.slots.row("b") == 1
+    assert not bank.layers[0].value.any()
+    assert bank.layers[1].value.tolist() == [[2.0] * 4]
+
+
 def test_engines_are_summed_up_and_ranks_are_not() -> None:
     facts = asyncio.run(control([Worker(), Worker()], [Worker(edited_tokens=5), Worker()]).facts())
     assert (facts.engines, facts.workers) == (2, 4)
     assert (facts.rows, facts.rows_in_use, facts.rows_cached) == (18, 2, 4)
     assert facts.edited_tokens == 15
     assert facts.columns_taken == (1, 2)
+    assert (facts.memories, facts.memories_taken, facts.keys) == (16, 3, True)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +120,8 @@ def test_engines_are_summed_up_and_ranks_are_not() -> None:
     [
         (Worker(profiles=["a"]), "disagree about the loaded profiles"),
         (Worker(columns=[16, 32]), "room for different profiles; start every node with the same"),
-        (Worker(offsets=False), "room for different profiles"),
-        (Worker(memories=False), "room for different profiles"),
+        (Worker(memories=32), "room for different profiles; .* and --memory-headroom"),
+        (Worker(keys=False), "room for different profiles"),
         (Worker(armed=False, reason="no plugin"), "worker 1 of engine 1 is not armed: no plugin"),
     ],
 )

@@ -19,7 +19,7 @@ from steering.errors import EngineError
 from steering.tables import Tables
 from steering.tokens import Tokens
 from tests.steering.combined import combined
-from tests.steering.test_ffn import MLP, Gated, Model
+from tests.steering.test_ffn import MLP, Gated, Model, offset
 
 
 class Runner(nn.Module):
@@ -65,9 +65,9 @@ def mixed() -> Model:
     return model
 
 
-def tables(columns: int = 32, memories: bool = False) -> Tables:
+def tables(keys: bool = False) -> Tables:
     capacity = Capacity(
-        columns=(columns,) * 2, offsets=True, memories=memories, hidden_size=4, intermediate_size=32
+        columns=(32,) * 2, memories=1, keys=keys, hidden_size=4, intermediate_size=32
     )
     return Tables(capacity, layers=[0, 1], shard=(0, 32), rows=2, experts=[1])
 
@@ -88,10 +88,10 @@ def test_the_offset_is_added_to_all_that_the_experts_give() -> None:
     before = [layer.mlp(x) for layer in model.layers]
     made = tables()
     armed = list(ffn.install(ffn.find_ffns(model), made, tokens))
-    assert armed == ["neurons.0", "offset.0", "offset.1"]
+    assert armed == ["neurons.0", "memories.0", "memories.1"]
     assert made.layers[1].columns is None
     assert type(model.layers[1].mlp.shared_expert.act_fn) is nn.GELU
-    made.layers[1].offset[1] = 10.0
+    offset(made, 1, 10.0)
     tokens.row[:3] = torch.tensor([0, 1, 1])
     tokens.strength[:3] = torch.tensor([0.0, 1.0, 0.5])
     first, second = (layer.mlp(x) for layer in model.layers)
@@ -110,7 +110,7 @@ def test_what_a_block_gives_beside_its_output_stays() -> None:
     x = torch.randn(2, 4)
     before, _ = model.layers[1].mlp(x)
     list(ffn.install(ffn.find_ffns(model), made, tokens))
-    made.layers[1].offset[1] = 10.0
+    offset(made, 1, 10.0)
     tokens.row[:2], tokens.strength[:2] = 1, 1.0
     after, scores = model.layers[1].mlp(x)
     torch.testing.assert_close(after, before + 10.0)
@@ -126,19 +126,20 @@ def test_a_key_reads_what_the_experts_were_given_though_they_write_there() -> No
             x.fill_(77.0)
             return out
 
-    model, tokens, made = mixed(), Tokens(8), tables(memories=True)
+    model, tokens, made = mixed(), Tokens(8), tables(keys=True)
     model.layers[1].mlp = Overwriting()
     x = torch.randn(3, 4)
     before = model.layers[1].mlp(x.clone())
     armed = list(ffn.install(ffn.find_ffns(model), made, tokens))
-    assert armed[-2:] == ["offset.1", "memory.1"]
-    layer = made.layers[1]
-    layer.key[1], layer.bias[1], layer.value[1] = torch.tensor([3.0, -1.0, 0.0, 2.0]), 0.5, 10.0
+    assert armed[-1] == "memories.1"
+    offset(made, 1, 10.0)
+    layer = made.bank.layers[1]
+    layer.key[0], layer.bias[0] = torch.tensor([3.0, -1.0, 0.0, 2.0]), 0.5
     tokens.row[:3] = torch.tensor([0, 1, 1])
     tokens.strength[:3] = torch.tensor([0.0, 1.0, 0.5])
     after = model.layers[1].mlp(x.clone())
     scaled = x / (x.square().mean(1, keepdim=True) + 1e-6).sqrt()
-    gain = 2 * torch.sigmoid(scaled @ layer.key[1] + 0.5)
+    gain = 2 * torch.sigmoid(scaled @ layer.key[0] + 0.5)
     assert torch.equal(after[0], before[0])
     change = (tokens.strength[:3] * gain)[1:, None] * 10.0
     torch.testing.assert_close(after[1:], before[1:] + change)
@@ -213,23 +214,22 @@ def test_a_finished_output_is_not_refused() -> None:
 
 def test_neurons_of_a_mixture_are_refused_and_nothing_is_changed(make_edit, make_profile) -> None:
     made = Tables(
-        Capacity(
-            columns=(16,) * 3, offsets=True, memories=False, hidden_size=4, intermediate_size=32
-        ),
+        Capacity(columns=(16,) * 3, memories=1, keys=False, hidden_size=4, intermediate_size=32),
         layers=[0, 1, 2],
         shard=(0, 32),
         rows=2,
         experts=[1, 2],
     )
     with pytest.raises(EngineError, match=r"neurons of layer 2, a mixture .* Offsets .* work"):
-        made.load(make_profile("de", make_edit({(0, 3): (1.0, 0.0), (2, 3): (1.0, 0.0)}, {})))
+        made.load(make_profile("de", make_edit({(0, 3): (1.0, 0.0), (2, 3): (1.0, 0.0)}, {1: 1.0})))
     assert made.profiles == []
+    assert made.bank.taken == 0
     assert made.columns_taken == [0, 0, 0]
     # Its dense layers have neurons, and every layer has an output.
     de = made.load(make_profile("de", make_edit({(0, 3): (1.0, 0.0)}, {2: 7.0})))
     made.write_row(1, combined(de))
     assert made.layers[0].add[1].sum() == 1
-    assert torch.equal(made.layers[2].offset[1], torch.full((4,), 7.0))
+    assert (made.bank.on[1] @ made.bank.layers[2].value).tolist() == [7.0] * 4
 
 
 def test_vllms_runner_has_what_it_is_known_and_checked_by() -> None:

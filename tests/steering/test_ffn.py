@@ -70,12 +70,12 @@ class Model(nn.Module):
 
 
 def armed(
-    model: nn.Module, *, columns: int, offsets: bool, memories: bool = False
+    model: nn.Module, *, columns: int, memories: int = 2, keys: bool = False
 ) -> tuple[Tables, Tokens]:
     capacity = Capacity(
         columns=(columns,) * 2,
-        offsets=offsets,
         memories=memories,
+        keys=keys,
         hidden_size=4,
         intermediate_size=32,
     )
@@ -83,6 +83,12 @@ def armed(
     tokens = Tokens(8)
     list(ffn.install(ffn.find_ffns(model), tables, tokens))
     return tables, tokens
+
+
+def offset(tables: Tables, layer: int, value: float | torch.Tensor) -> None:
+    """Give row 1 an offset in one layer."""
+    tables.bank.on[1, 0] = 1.0
+    tables.bank.layers[layer].value[0] = value
 
 
 @pytest.mark.parametrize("layer", [Gated, OPT])
@@ -93,10 +99,10 @@ def test_both_edits_reach_the_output(layer: type[nn.Module]) -> None:
     run = block.mlp if layer is Gated else block
     x = torch.randn(3, 4)
     before = run(x)
-    tables, tokens = armed(model, columns=32, offsets=True)
+    tables, tokens = armed(model, columns=32)
     tables.layers[1].add[1] = 1.0
     tables.layers[1].scale[1] = -1.0
-    tables.layers[1].offset[1] = 10.0
+    offset(tables, 1, 10.0)
     tokens.row[:3] = torch.tensor([0, 1, 1])
     tokens.strength[:3] = torch.tensor([0.0, 1.0, 1.0])
     after = run(x)
@@ -110,9 +116,9 @@ def test_a_batch_of_one_in_front_changes_nothing() -> None:
     """Models that vLLM runs through transformers have it."""
     torch.manual_seed(0)
     model = Model(Gated)
-    tables, tokens = armed(model, columns=32, offsets=True)
+    tables, tokens = armed(model, columns=32)
     tables.layers[1].add[1] = torch.randn(32)
-    tables.layers[1].offset[1] = torch.randn(4)
+    offset(tables, 1, torch.randn(4))
     tokens.row[:3] = torch.tensor([0, 1, 1])
     tokens.strength[:3] = torch.tensor([0.0, 1.0, 0.5])
     x = torch.randn(3, 4)
@@ -127,21 +133,18 @@ class Talkative(MLP):
         return super().forward(x) * scale, "more"
 
 
-@pytest.mark.parametrize("offsets", [True, False])
 @pytest.mark.parametrize("compiled", [True, False])
-def test_a_memory_reads_the_ffns_input_and_reaches_its_output(
-    offsets: bool, compiled: bool
-) -> None:
+def test_memories_read_the_ffns_input_and_reach_its_output(compiled: bool) -> None:
     torch.manual_seed(0)
     model = Model(Gated)
     model.layers[1].mlp = Talkative()
     x = torch.randn(3, 4)
     before, _ = model.layers[1].mlp(x)
-    tables, tokens = armed(model, columns=0, offsets=offsets, memories=True)
-    layer = tables.layers[1]
-    layer.key[1], layer.bias[1], layer.value[1] = torch.randn(4), -0.5, torch.randn(4)
-    if offsets:
-        layer.offset[1] = 10.0
+    tables, tokens = armed(model, columns=0, memories=4, keys=True)
+    layer = tables.bank.layers[1]
+    for table in (layer.key, layer.bias, layer.value):
+        table.copy_(torch.randn(table.shape))
+    tables.bank.on[1] = torch.tensor([0.0, 1.0, 1.0, 0.0])
     tokens.row[:3] = torch.tensor([0, 1, 1])
     tokens.strength[:3] = torch.tensor([0.0, 1.0, 0.5])
 
@@ -154,8 +157,12 @@ def test_a_memory_reads_the_ffns_input_and_reaches_its_output(
     assert more == "more"
     assert torch.equal(after[0], before[0])
     scaled = x / (x.square().mean(1, keepdim=True) + 1e-6).sqrt()
-    gain = 2 * torch.sigmoid(scaled @ layer.key[1] - 0.5)
-    change = gain[:, None] * layer.value[1] + 10.0 * offsets
+    change = sum(
+        2
+        * torch.sigmoid(scaled @ layer.key[place] + layer.bias[place])[:, None]
+        * layer.value[place]
+        for place in (1, 2)
+    )
     expected = before + tokens.strength[:3, None] * change
     torch.testing.assert_close(after[1:], expected[1:])
     # By keyword, with arguments that are not the input, with a batch of one in front.
@@ -164,13 +171,14 @@ def test_a_memory_reads_the_ffns_input_and_reaches_its_output(
     assert torch.equal(run(x.unsqueeze(0))[0], after.unsqueeze(0))
 
 
-def test_rows_without_a_memory_keep_the_ffns_output_beside_rows_with_one() -> None:
+def test_a_row_without_memories_keeps_the_ffns_output() -> None:
     torch.manual_seed(0)
     model = Model(Gated)
     x = torch.randn(2, 4)
     before = model.layers[0].mlp(x)
-    tables, tokens = armed(model, columns=0, offsets=False, memories=True)
-    tables.layers[0].value[0] = 99.0  # nobody's
+    tables, tokens = armed(model, columns=0, keys=True)
+    tables.bank.layers[0].value[:] = 99.0
+    tables.bank.on[0] = 1.0  # nobody's
     tokens.row[:2], tokens.strength[:2] = 1, 3.0
     assert torch.equal(model.layers[0].mlp(x), before)
 
@@ -212,9 +220,9 @@ def test_a_gate_that_no_module_multiplies_is_refused() -> None:
 
 def test_an_unsteered_eager_step_skips_the_edit() -> None:
     model = Model(Gated)
-    tables, tokens = armed(model, columns=16, offsets=True)
+    tables, tokens = armed(model, columns=16)
     tokens.row[:2], tokens.strength[:2] = 1, 1.0
-    tables.layers[0].offset[1] = 10.0
+    offset(tables, 0, 10.0)
     x = torch.randn(2, 4)
     steered = model.layers[0].mlp(x)
     tokens.active = False
@@ -223,18 +231,22 @@ def test_an_unsteered_eager_step_skips_the_edit() -> None:
 
 def test_layers_without_capacity_are_left_alone() -> None:
     model = Model(Gated)
-    armed(model, columns=0, offsets=True)
+    armed(model, columns=0)
     assert type(model.layers[0].mlp.act_fn) is nn.GELU
+    model = Model(Gated)
+    armed(model, columns=16, memories=0)
+    assert "forward" not in vars(model.layers[0].mlp)
 
 
 def test_buffers_stay_out_of_checkpoints() -> None:
     model = Model(Gated)
     before = set(model.state_dict())
-    tables, _ = armed(model, columns=16, offsets=True, memories=True)
+    tables, _ = armed(model, columns=16, keys=True)
     assert set(model.state_dict()) == before
     held = {id(buffer) for buffer in model.buffers()}
-    kept = [tensor for layer in tables.layers.values() for tensor in vars(layer).values()]
-    assert len(kept) == 2 * 7
+    layers = [*tables.layers.values(), *tables.bank.layers.values()]
+    kept = [tables.bank.on, *(tensor for layer in layers for tensor in vars(layer).values())]
+    assert len(kept) == 1 + 2 * 6
     assert {id(tensor) for tensor in kept} <= held
 
 

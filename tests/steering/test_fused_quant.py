@@ -45,7 +45,7 @@ def test_a_steered_activation_takes_the_unfused_path(
     plain = act(x)
     wide = plain.shape[1]
     capacity = Capacity(
-        columns=(wide,), offsets=False, memories=False, hidden_size=4, intermediate_size=wide
+        columns=(wide,), memories=0, keys=False, hidden_size=4, intermediate_size=wide
     )
     tables, tokens = Tables(capacity, layers=[0], shard=(0, wide), rows=2), Tokens(3)
     tables.layers[0].add[1] = 1.0

@@ -41,7 +41,7 @@ class State:
 @pytest.fixture
 def batch(make_edit, make_profile) -> Batch:
     capacity = Capacity(
-        columns=(16, 16, 16), offsets=True, memories=True, hidden_size=4, intermediate_size=32
+        columns=(16, 16, 16), memories=16, keys=True, hidden_size=4, intermediate_size=32
     )
     made = Batch(Tables(capacity, layers=[0, 1, 2], shard=(0, 32), rows=4), Tokens(16))
     made.tables.load(make_profile("de", make_edit({(0, 1): (1.0, 0.0)})))

@@ -34,7 +34,7 @@ def test_loading_neither_moves_memory_nor_compiles_anything_anew(
 ) -> None:
     torch._dynamo.reset()
     first = make_profile("de", make_edit({(0, 1): (1.0, 0.0), (1, 7): (2.0, -0.5)}, {1: 3.0}))
-    second = make_profile("ja", make_edit({(0, 9): (5.0, 0.0)}, {0: -2.0}))
+    second = make_profile("ja", make_edit({(0, 9): (5.0, 0.0)}, memories={0: (1.0, -0.5, -2.0)}))
     model = Model(Gated, count=3)
     tables = Tables(
         Capacity.from_config(plan([first, second])), layers=[0, 1, 2], shard=(0, 32), rows=4

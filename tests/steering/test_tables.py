@@ -10,13 +10,11 @@ from steering.tables import Tables
 from tests.steering.combined import combined
 
 
-def tables(
-    columns=(16, 16, 16), shard=(0, 32), layers=(0, 1, 2), offsets=True, memories=True, rows=4
-) -> Tables:
+def tables(columns=(16, 16, 16), shard=(0, 32), layers=(0, 1, 2), memories=16, rows=4) -> Tables:
     capacity = Capacity(
         columns=tuple(columns),
-        offsets=offsets,
         memories=memories,
+        keys=True,
         hidden_size=4,
         intermediate_size=32,
     )
@@ -32,6 +30,11 @@ def dense(made: Tables, layer: int, row: int, width: int = 32) -> np.ndarray:
     return out
 
 
+def added(made: Tables, layer: int, row: int) -> list[float]:
+    """What is added to the layer's output where all memories of the row are on by 1."""
+    return (made.bank.on[row] @ made.bank.layers[layer].value).tolist()
+
+
 def test_a_row_holds_what_the_profile_says(make_edit, make_profile) -> None:
     made = tables()
     profile = make_profile("de", make_edit({(0, 30): (2.0, -1.0), (2, 3): (1.0, 0.5)}, {1: 7.0}))
@@ -40,8 +43,8 @@ def test_a_row_holds_what_the_profile_says(make_edit, make_profile) -> None:
     expected[:, 30] = 2.0, -1.0
     np.testing.assert_array_equal(dense(made, 0, 1), expected)
     assert dense(made, 2, 1)[:, 3].tolist() == [1.0, 0.5]
-    assert made.layers[1].offset[1].tolist() == [7.0] * 4
-    assert made.layers[0].offset[1].tolist() == [0.0] * 4
+    assert added(made, 1, 1) == [7.0] * 4
+    assert added(made, 0, 1) == [0.0] * 4
 
 
 def test_columns_stay_distinct_and_tensors_stay_in_place(make_edit, make_profile) -> None:
@@ -73,80 +76,78 @@ def test_rewriting_a_row_leaves_nothing_behind(make_edit, make_profile) -> None:
     made.write_row(1, combined(ja))
     assert dense(made, 0, 1)[:, 1].tolist() == [0.0, 0.0]
     assert dense(made, 0, 1)[:, 2].tolist() == [5.0, 0.0]
-    assert made.layers[0].offset[1].tolist() == [0.0] * 4
+    assert added(made, 0, 1) == [0.0] * 4
 
 
-def test_a_memory_is_the_targets_and_goes_when_its_row_is_rewritten(
-    make_edit, make_profile
-) -> None:
+def test_a_row_has_of_each_profile_the_role_asked_for(make_edit, make_profile) -> None:
     made = tables()
-    at = {name: getattr(made.layers[1], name).data_ptr() for name in ("key", "value", "bias")}
-    edit = make_edit(memories={1: (3.0, -0.5, 2.0)})
-    de = made.load(make_profile("de", edit))
-    ja = made.load(make_profile("ja", make_edit({(0, 2): (5.0, 0.0)}), make_edit(offsets={1: 4.0})))
-    made.write_row(2, combined(de, ja))
-    layer = made.layers[1]
-    assert (layer.key[2].tolist(), layer.value[2].tolist()) == ([3.0] * 4, [2.0] * 4)
-    assert (layer.bias[2].item(), layer.offset[2].tolist()) == (-0.5, [4.0] * 4)
-    assert not made.layers[0].value[2].any()
-    assert not layer.value[1].any()
-    made.write_row(2, combined(ja))
-    assert not any(tensor[2].any() for tensor in (layer.key, layer.value, layer.bias))
-    assert at == {name: getattr(layer, name).data_ptr() for name in at}
-    made.unload(de)
-    with pytest.raises(EngineError, match="not loaded"):
-        made.write_row(2, combined(de))
-
-
-def test_memories_take_memory_only_where_there_is_room_for_them(make_edit, make_profile) -> None:
-    made = tables(memories=False)
-    assert all(
-        layer.key is layer.value is layer.bias is None and layer.offset is not None
-        for layer in made.layers.values()
-    )
-    with pytest.raises(CapacityError, match=r"de@.* has FFN memories .* without room .* restart"):
-        made.load(make_profile("de", make_edit(memories={1: (3.0, -0.5, 2.0)})))
-    assert made.profiles == []
-    other = tables(offsets=False)
-    assert (other.layers[0].offset, other.layers[0].bias.shape) == (None, (4,))
+    offset = make_edit(offsets={1: 16.0})
+    memories = [{1: (3.0, -0.5, value)} for value in (1.0, 2.0, 4.0, 8.0)]
+    toward = [make_edit(memories=memories[n]) for n in (0, 1)]
+    away = [
+        make_edit({(0, 1): values}, memories=memories[n])
+        for n, values in ((2, (2.0, -1.0)), (3, (4.0, 0.0)))
+    ]
+    de = made.load(make_profile("de", toward[0], away[0]))
+    ja = made.load(make_profile("ja", toward[1], away[1]))
+    zh = made.load(make_profile("zh", suppress=offset))
+    for combination, sum_, neuron in [
+        (combined(de, ja, zh), 25.0, [4.0, 0.0]),
+        (combined(ja, de), 6.0, [2.0, -1.0]),
+        (combined("", de, ja), 12.0, [3.0, -0.5]),
+        (combined("", de), 4.0, [2.0, -1.0]),
+    ]:
+        made.write_row(2, combination)
+        assert added(made, 1, 2) == [sum_] * 4
+        assert dense(made, 0, 2)[:, 1].tolist() == neuron
+    assert not made.bank.on[[0, 1, 3]].any()
 
 
 def test_two_shards_together_hold_the_whole_edit(make_edit, make_profile) -> None:
     rng = np.random.default_rng(0)
     neurons = {(0, int(n)): (float(n), -1.0) for n in rng.choice(32, 12, replace=False)}
-    profile = make_profile("de", make_edit(neurons))
+    profile = make_profile("de", make_edit(neurons, {0: 7.0}))
     whole, low, high = tables(), tables(shard=(0, 16)), tables(shard=(16, 32))
     for made in (whole, low, high):
         made.write_row(1, combined(made.load(profile)))
     parts = np.concatenate([dense(low, 0, 1, 16), dense(high, 0, 1, 16)], axis=1)
     np.testing.assert_array_equal(parts, dense(whole, 0, 1))
+    # The output is whole on each rank.
+    assert [added(made, 0, 1) for made in (whole, low, high)] == [[7.0] * 4] * 3
 
 
 def test_a_pipeline_stage_holds_its_own_layers(make_edit, make_profile) -> None:
     made = tables(layers=(2,))
-    de = made.load(make_profile("de", make_edit({(0, 1): (1.0, 0.0), (2, 3): (2.0, 0.0)})))
-    made.write_row(1, combined(de))
-    assert made.layers.keys() == {2}
+    edit = make_edit({(0, 1): (1.0, 0.0), (2, 3): (2.0, 0.0)}, {0: 5.0, 2: 6.0})
+    made.write_row(1, combined(made.load(make_profile("de", edit))))
+    assert made.layers.keys() == made.bank.layers.keys() == {2}
     assert dense(made, 2, 1)[0, 3] == 2.0
+    assert added(made, 2, 1) == [6.0] * 4
 
 
 def test_what_does_not_fit_is_refused_whole(make_edit, make_profile) -> None:
     made = tables(columns=(16, 4, 16))
-    too_many = make_profile(
-        "de", make_edit({(layer, n): (1.0, 0.0) for layer in (0, 1) for n in range(5)})
-    )
+    too_many = {(layer, n): (1.0, 0.0) for layer in (0, 1) for n in range(5)}
     with pytest.raises(CapacityError, match=r"needs 5 edited neurons in layer 1.*room for 4"):
-        made.load(too_many)
-    assert made.profiles == []
-    assert made.columns_taken == [0, 0, 0]
+        made.load(make_profile("de", make_edit(too_many, {0: 1.0})))
+    one = make_edit({(0, 1): (1.0, 0.0)}, {0: 1.0}, {0: (1.0, 0.0, 1.0)})
+    few = tables(memories=1)
+    with pytest.raises(CapacityError, match=r"profile de@.* needs 2 memories a layer and 1 of 1"):
+        few.load(make_profile("de", one))
+    for each in (made, few):
+        assert each.profiles == []
+        assert each.columns_taken == [0, 0, 0]
+        assert each.bank.taken == 0
 
 
-def test_unloading_frees_columns_others_do_not_use(make_edit, make_profile) -> None:
+def test_unloading_frees_memories_and_columns_others_do_not_use(make_edit, make_profile) -> None:
     made = tables()
-    de = made.load(make_profile("de", make_edit({(0, 1): (1.0, 0.0), (0, 2): (1.0, 0.0)})))
+    edit = make_edit({(0, 1): (1.0, 0.0), (0, 2): (1.0, 0.0)}, {0: 1.0})
+    de = made.load(make_profile("de", edit))
     ja = made.load(make_profile("ja", make_edit({(0, 2): (5.0, 0.0)})))
     made.unload(de)
     assert made.columns_taken == [1, 0, 0]
+    assert made.bank.taken == 0
     made.write_row(1, combined(ja))
     assert dense(made, 0, 1)[0, 2] == 5.0
     made.unload("unknown")
@@ -154,20 +155,24 @@ def test_unloading_frees_columns_others_do_not_use(make_edit, make_profile) -> N
 
 def test_loading_twice_changes_nothing(make_edit, make_profile) -> None:
     made = tables()
-    profile = make_profile("de", make_edit({(0, 1): (1.0, 0.0)}))
+    profile = make_profile("de", make_edit({(0, 1): (1.0, 0.0)}, {0: 1.0}))
     assert made.load(profile) == made.load(profile)
     assert made.columns_taken == [1, 0, 0]
+    assert made.bank.taken == 1
 
 
 def test_errors_say_what_is_loaded_and_what_lacks(make_edit, make_profile) -> None:
-    made = tables(offsets=False)
-    de = made.load(make_profile("de", make_edit({(0, 1): (1.0, 0.0)})))
-    with pytest.raises(EngineError, match=f"not loaded.*{de[:12]}"):
-        made.write_row(1, combined("f" * 64))
-    with pytest.raises(EngineError, match="has no suppress edit"):
-        made.write_row(1, combined("", de))
-    with pytest.raises(CapacityError, match="without room"):
-        made.load(make_profile("ja", make_edit(offsets={0: 1.0})))
+    made = tables()
+    de = made.load(make_profile("de", make_edit({(0, 1): (1.0, 0.0)}, {0: 1.0})))
+    made.write_row(1, combined(de))
+    for combination, said in [
+        (combined("f" * 64), f"not loaded.*{de[:12]}"),
+        (combined("", de), "has no suppress edit"),
+        (combined(de, "f" * 64), "not loaded"),
+    ]:
+        with pytest.raises(EngineError, match=said):
+            made.write_row(1, combination)
+        assert added(made, 0, 1) == [1.0] * 4  # left as it was
     other = ModelIdentity(
         name="o",
         architecture="A",
@@ -201,5 +206,5 @@ def test_edits_of_several_strengths_in_one_row(make_edit, make_profile) -> None:
     made.write_row(1, request.combination)
     assert dense(made, 0, 1)[:, 1].tolist() == [6.0, -3.0]
     assert dense(made, 0, 1)[:, 3].tolist() == [2.0, 0.25]
-    assert made.layers[1].offset[1].tolist() == [22.0] * 4
+    assert added(made, 1, 1) == [22.0] * 4
     assert request.row_strength == 1.0

@@ -68,7 +68,7 @@ def test_the_key_tells_texts_apart(model: LlamaForCausalLM, tokenizer: Any) -> N
         for n, ffn in enumerate(find_ffns(model)):
 
             def note(x: torch.Tensor, h: torch.Tensor, n: int = n, name: str = name) -> Any:
-                key, bias = torch.from_numpy(found.key[n]), float(found.bias[n])
+                key, bias = (torch.from_numpy(array[n, None]) for array in (found.key, found.bias))
                 gates[f"{name} {n}"] = gate(x, key, bias)[0, 1:, 0]
                 return h
 

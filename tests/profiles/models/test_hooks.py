@@ -114,13 +114,11 @@ def test_rows_may_differ_in_strength(tiny_folder: Path) -> None:
     assert not torch.allclose(alone[0], alone[1])
 
 
-def test_a_memory_is_what_a_plain_loop_adds(tiny_folder: Path) -> None:
-    """Position by position and number by number, beside an offset in the same layer."""
+def test_memories_are_what_a_plain_loop_adds(tiny_folder: Path) -> None:
+    """Position by position and number by number, three beside an offset in the same layer."""
     model = _load(tiny_folder).model
-    edit = _memories()
-    memories = edit.memories
-    assert memories
-    both = Edit(memories=memories, offsets=_edit().offsets)
+    edits = [Edit(memories=_memories().memories, offsets=_edit().offsets), *map(_memories, (1, 2))]
+    both = compose(edits[0], edits[1:])
     ids = torch.tensor([[2, 10, 11, 12]])
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     mlp = model.model.layers[0].mlp  # its input is the model's own: nothing is edited below it
@@ -134,15 +132,17 @@ def test_a_memory_is_what_a_plain_loop_adds(tiny_folder: Path) -> None:
             late.remove()
     (x, h), (x2, h2) = seen
     torch.testing.assert_close(x2, x, rtol=0, atol=0)
-    key, bias, value = memories.key[1], float(memories.bias[1]), memories.value[1]
     for position in range(4):
         vector = [float(number) for number in x[position]]
         size = math.sqrt(sum(number**2 for number in vector) / 16)
-        score = sum(float(k) * number / size for k, number in zip(key, vector, strict=True))
-        opened = 2 / (1 + math.exp(-(score + bias)))
-        for n in range(16):
-            expected = float(h[position, n]) + 0.7 * (opened * float(value[n]) + 1)
-            assert float(h2[position, n]) == pytest.approx(expected, abs=1e-4)
+        expected = [float(number) + 0.7 for number in h[position]]
+        for memories in (edit.memories for edit in edits):
+            assert memories
+            key, bias, value = memories.key[1], float(memories.bias[1]), memories.value[1]
+            score = sum(float(k) * number / size for k, number in zip(key, vector, strict=True))
+            opened = 2 / (1 + math.exp(-(score + bias)))
+            expected = [e + 0.7 * opened * float(v) for e, v in zip(expected, value, strict=True)]
+        assert h2[position].tolist() == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_memory_without_a_key_is_an_offset(tiny_folder: Path) -> None:
@@ -187,6 +187,7 @@ def test_strength_0_is_the_unedited_model_and_more_moves_it_further(tiny_folder:
 
 
 def test_the_gate_of_an_input_of_zeros_is_that_of_the_bias() -> None:
-    found = gate(torch.zeros(2, 4), torch.ones(4), 0.3)
-    torch.testing.assert_close(found, torch.full((2, 1), 2 / (1 + math.exp(-0.3))))
-    assert gate(torch.full((1, 4), 1e30), torch.full((4,), 9.0), 0.0).item() <= 2
+    found = gate(torch.zeros(2, 4), torch.ones(3, 4), torch.tensor([0.3, 0.0, -2.0]))
+    expected = [2 / (1 + math.exp(-bias)) for bias in (0.3, 0.0, -2.0)]
+    torch.testing.assert_close(found, torch.tensor([expected] * 2))
+    assert gate(torch.full((1, 4), 1e30), torch.full((1, 4), 9.0), torch.zeros(1)).item() <= 2

@@ -137,7 +137,7 @@ def test_what_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         "overall": overall(rows),
         "arms": [{"name": arm.name, "about": arm.about} for arm in SIDES],
         "memory": {"stock": {"bytes": 1 << 30, "kv_blocks": 10}},
-        "tables": {"bytes": 3 << 20, "rows": 5, "columns": 16},
+        "tables": {"bytes": 3 << 20, "rows": 5, "columns": 16, "memories": 32},
     }
     show(result)
     text = capsys.readouterr().out
