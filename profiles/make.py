@@ -21,7 +21,7 @@ from profiles.finding.closed import closed_edit
 from profiles.finding.histogram import score_histogram
 from profiles.finding.responses import MEMORY_LIMIT
 from profiles.finding.score import score_neurons
-from profiles.learning.calibrate import EVEN, Calibration
+from profiles.learning.calibrate import EVEN, HIGH, Calibration
 from profiles.learning.memories import LearnableMemories
 from profiles.learning.prefixes import Role
 from profiles.learning.procedure import Procedure
@@ -34,8 +34,8 @@ from profiles.recipe import ON_OUTPUTS, Recipe
 from profiles.versions import versions
 
 _NO_NEURONS = (
-    "the model is a mixture of experts: its profiles edit FFN outputs, towards their languages, "
-    "and suppress none, which takes neurons"
+    "the model is a mixture of experts: its profiles add offsets to FFN outputs, towards their "
+    "languages, and suppress none, which takes neurons with this method and not with `learned`"
 )
 # How many of a language's best detectors a profile names: (layer, neuron, score).
 _LISTED = 20
@@ -85,7 +85,7 @@ def make_profiles(
         recipe: what an edit is made of.
         stage: shows progress.
         suppress: those of `languages` that also get a suppress edit; all of them if None, and
-            none of a mixture of experts.
+            none of a mixture of experts where that takes neurons.
         down_projection: see `find_ffns`.
         backend: runs the model over the corpus instead of `loaded`.
         memory_limit: bytes of responses above which they go to a temporary file.
@@ -150,7 +150,9 @@ def make_profiles(
         folder=folder,
         down_projection=down_projection,
     )
-    denied = () if mixture else languages if suppress is None else suppress
+    denied = suppress if suppress is not None else languages
+    if mixture and recipe.learns_factors:
+        denied = ()
     profiles: list[Profile] = []
     with timed("edits", f"making edits ({recipe.method})") as show:
         jobs = len(languages) + sum(language in denied for language in languages)
@@ -197,7 +199,7 @@ def make_profiles(
         activations=found[0] if found else None,
         scores=found[1] if found else None,
         seconds=seconds,
-        warnings=[_NO_NEURONS] if mixture else [],
+        warnings=[_NO_NEURONS] if mixture and recipe.learns_factors else [],
     )
 
 
@@ -215,15 +217,17 @@ def _is_mixture(
         LearnableMemories(ffns)
     if not is_mixture(ffns):
         return False
-    if recipe.method not in ON_OUTPUTS or recipe.score != Recipe.score or suppress:
+    on_outputs = recipe.method in ON_OUTPUTS and not (suppress and recipe.learns_factors)
+    if not on_outputs or recipe.score != Recipe.score:
         find_dense_ffns(loaded.model, down_projection)
     return True
 
 
 def _calibration(recipe: Recipe) -> Calibration:
-    if recipe.learns:
+    if recipe.method == "learned":
         return Calibration(seed=recipe.seed)
-    return Calibration(seed=recipe.seed, strengths={"target": EVEN, "suppress": EVEN})
+    away = HIGH if recipe.learns_factors else EVEN
+    return Calibration(seed=recipe.seed, strengths={"target": EVEN, "suppress": away})
 
 
 def _part(show: Callable[[int, int], None], done: int, jobs: int) -> Callable[[float], None]:

@@ -13,6 +13,8 @@ Change = Literal["set", "add", "scale", "ablate"]
 METHODS: tuple[str, ...] = get_args(Method)
 CHANGES: tuple[str, ...] = get_args(Change)
 LEARNED: tuple[Method, ...] = ("learned", "learned-offset", "neurons")
+# Those of them that suppress by factors on neurons.
+FACTORS: tuple[Method, ...] = ("learned-offset", "neurons")
 # Those whose target edits take no neurons: all that a mixture of experts can have.
 ON_OUTPUTS: tuple[Method, ...] = ("learned", "learned-offset")
 
@@ -22,14 +24,14 @@ class Recipe:
     """How `langsteer profile` makes an edit. The defaults are the recommended point.
 
     Attributes:
-        method: "learned" learns one more memory for each FFN by gradient descent (see `learn` and
-            `LearnableMemories`); "learned-offset" an offset on its output, which is always on;
-            "neurons" decomposes such an offset over the FFNs' value vectors (see `decompose`) and
-            goes on learning the chosen neurons' additions. All suppress by learned factors on
-            neurons: a neuron of the language that is silent stays so, and other languages keep
-            what they have. "scored" changes the neurons with
-            the best scores in closed form; "offset" takes the mean difference of the FFN outputs
-            between the language and the others.
+        method: "learned" learns one more memory for each FFN by gradient descent, towards a
+            language and away from it (see `learn` and `LearnableMemories`); "learned-offset" an
+            offset on its output, which is always on; "neurons" decomposes such an offset over the
+            FFNs' value vectors (see `decompose`) and goes on learning the chosen neurons'
+            additions. These two suppress by learned factors on neurons: a neuron of the language
+            that is silent stays so. "scored" changes the neurons with the best scores in closed
+            form; "offset" takes the mean difference of the FFN outputs between the language and
+            the others.
         budgets: shares of all FFN neurons that "neurons" may edit; of several the smallest is
             taken that is about as good as the best (see `choose_budget`).
         selection: how "neurons" finds them: "pursuit" picks those whose values express the offset
@@ -37,8 +39,8 @@ class Recipe:
             give neurons up while they learn: the least moving ones ("magnitude"), under an L1
             penalty ("l1", see `L1Neurons`) or by stochastic gates ("hard-concrete", see
             `HardConcreteNeurons`).
-        suppress_budget: share that learned suppression edits.
-        suppress_selection: how learned suppression comes down to it; no "pursuit" there.
+        suppress_budget: share that learned factors suppress by.
+        suppress_selection: how learning comes down to it; no "pursuit" there.
         steps: of learning, for each language and role; "neurons" spends as many again.
         seconds: at most so long for each, or None.
         calibrate: choose the strength on held-out text; without it 1.0 is what learning or the
@@ -75,3 +77,8 @@ class Recipe:
     def learns(self) -> bool:
         """Whether edits are learned rather than computed."""
         return self.method in LEARNED
+
+    @property
+    def learns_factors(self) -> bool:
+        """Whether suppress edits are learned factors on neurons."""
+        return self.method in FACTORS

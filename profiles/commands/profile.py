@@ -45,8 +45,8 @@ def profile(
     suppress: Annotated[
         str | None,
         typer.Option(
-            help="Languages that also get an edit away from them; by default all of --languages, "
-            "of a mixture of experts none. `none` for none: learning then takes half the time."
+            help="Languages that also get an edit away from them; by default all of --languages. "
+            "`none` for none: learning then takes half the time."
         ),
     ] = None,
     out: Annotated[
@@ -69,12 +69,14 @@ def profile(
     suppress_budget: Annotated[
         float,
         typer.Option(
-            min=1e-5, max=1.0, help="Share of the neurons that learned suppression edits."
+            min=1e-5,
+            max=1.0,
+            help="Share of the neurons that `neurons` and `learned-offset` suppress by.",
         ),
     ] = Recipe.suppress_budget,
     suppress_selection: Annotated[
         str,
-        typer.Option(help=f"How learned suppression finds them: {', '.join(PRUNINGS)}."),
+        typer.Option(help=f"How these find them to suppress by: {', '.join(PRUNINGS)}."),
     ] = Recipe.suppress_selection,
     steps: Annotated[
         int, typer.Option(min=1, help="Steps of learning, for each language and role.")

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 import typer
 
 from profiles.commands.common import flag, given
-from profiles.recipe import LEARNED
+from profiles.recipe import FACTORS, LEARNED
 
 # Option → what it needs. Options that are not here have a say in every profile: `--score` ranks
 # the detectors that it names, `--seed` parts the text.
 _NEEDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "budget": {"method": ("neurons",)},
     "selection": {"method": ("neurons",)},
-    "suppress_budget": {"method": LEARNED},
-    "suppress_selection": {"method": LEARNED},
+    "suppress_budget": {"method": FACTORS},
+    "suppress_selection": {"method": FACTORS},
     "steps": {"method": LEARNED},
     "seconds": {"method": LEARNED},
     "work": {"method": LEARNED},

@@ -22,8 +22,9 @@ from profiles.profile import Edit
 _LINES = 3  # a paragraph
 # From half of what an edit was made as to where fluency has long gone.
 EVEN = (0.45, 0.6, 0.75, 0.9, 1.1, 1.4)
-# Factors on neurons bear more.
-_HIGH = (0.8, 1.1, 1.4, 1.7, 2.0, 2.4)
+# Memories away from a language take some more, and factors on neurons much more.
+_AWAY = (0.6, 0.8, 1.0, 1.3, 1.6, 2.0)
+HIGH = (0.8, 1.1, 1.4, 1.7, 2.0, 2.4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,7 @@ class Calibration:
     """How to calibrate.
 
     Attributes:
-        strengths: tried with the whole prompt edited, by role, ascending; by default those that
-            suit learned edits.
+        strengths: tried with the whole prompt edited, by role, ascending.
         decode_strengths: tried with the answer alone edited, in units of the recommended.
         samples: outputs a strength, after the kinds of context learning draws.
         tokens: length of an output.
@@ -46,7 +46,7 @@ class Calibration:
     strengths: Mapping[Role, tuple[float, ...]] = field(
         default_factory=lambda: {
             "target": EVEN,
-            "suppress": _HIGH,
+            "suppress": _AWAY,
         }
     )
     decode_strengths: tuple[float, ...] = (1.0, 1.4)

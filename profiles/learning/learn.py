@@ -7,8 +7,8 @@ a few numbers that are added to the FFNs. Nothing of the model changes.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -18,7 +18,7 @@ from profiles.learning.checkpoint import Checkpoint
 from profiles.learning.job import Job, Learned, Progress
 from profiles.learning.learnable import Learnable
 from profiles.learning.options import Options
-from profiles.learning.prefixes import Lines, Role, Written, sample
+from profiles.learning.prefixes import Lines, Own, Role, sample
 from profiles.learning.targets import Batch, Encoder, TextLoss, batches
 from profiles.models.chat import chat_turn
 from profiles.models.frozen import frozen
@@ -37,7 +37,7 @@ def learn(
     learnable: Learnable,
     *,
     role: Role = "target",
-    own: Sequence[Written] = (),
+    own: Own = MappingProxyType({}),
     options: Options | None = None,
     init: Edit | None = None,
     budget: int | None = None,
@@ -55,7 +55,7 @@ def learn(
         learnable: what is learned, on this model's FFNs.
         role: "target" learns text of the language after contexts in the others; "suppress"
             learns text of the others after contexts in the language, and to go on in the others.
-        own: what the unedited model writes itself in the target language, see `sample`.
+        own: what the unedited model writes itself, see `sample`.
         options: see `Options`.
         init: where to begin; zero if None.
         budget: how many neurons to keep, given up bit by bit while learning; all if None.
@@ -72,7 +72,8 @@ def learn(
     rng = random.Random(seed)
     turn = chat_turn(tokenizer)
     # An eighth of it is held out, too.
-    own_held, own_train = own[::8], [text for n, text in enumerate(own) if n % 8]
+    own_held = {name: texts[::8] for name, texts in own.items()}
+    own_train = {name: [t for n, t in enumerate(texts) if n % 8] for name, texts in own.items()}
     encode = Encoder(tokenizer, context=options.context, length=options.length)
     outside = [
         encode(e, rng, options.decode_share)

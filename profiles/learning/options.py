@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from profiles.learning.prefixes import Role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +28,9 @@ class Options:
             unedited model would say there. As many as `length`: all as they are.
         decode_share: share of the examples whose context is left unedited, as with requests that
             ask for phase "decode".
-        own_texts: so many texts that the unedited model writes in the target language are to stay
-            as they are; the corpus's lines are where these are none or turn out too few.
+        own_texts: so many texts that the unedited model writes, towards a language in it, away
+            from one in each of the others, are to stay as they are; the corpus's lines are where
+            these are none or turn out too few.
         negatives: tokens sampled besides those of the corpus; 0 for the whole vocabulary.
         every: steps between two looks at the held-out loss.
         patience: stop after so many looks without improvement.
@@ -44,7 +48,7 @@ class Options:
     length: int = 24
     early: int = 4
     decode_share: float = 0.25
-    own_texts: int = 64
+    own_texts: Mapping[Role, int] = field(default_factory=lambda: {"target": 64, "suppress": 12})
     negatives: int = 4096
     every: int = 10
     patience: int = 3

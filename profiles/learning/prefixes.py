@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 Role = Literal["target", "suppress"]
@@ -27,6 +28,8 @@ class Written(NamedTuple):
     text: str
 
 
+# By language.
+Own = Mapping[str, Sequence[Written]]
 Kind = Literal["nothing", "sentence", "cut", "paragraph", "turn", "same"]
 
 # Shares of the kinds of context. "cut" is the hardest to switch in and so the commonest. "same" is
@@ -34,7 +37,7 @@ Kind = Literal["nothing", "sentence", "cut", "paragraph", "turn", "same"]
 # has long been in it, or the languages that are not suppressed.
 SHARES: Mapping[Role, Mapping[Kind, float]] = {
     "target": {"nothing": 0.09, "sentence": 0.12, "cut": 0.27, "paragraph": 0.12, "same": 0.4},
-    "suppress": {"nothing": 0.1, "sentence": 0.15, "cut": 0.25, "paragraph": 0.15, "same": 0.35},
+    "suppress": {"nothing": 0.08, "sentence": 0.12, "cut": 0.18, "paragraph": 0.12, "same": 0.5},
 }
 # Share of "same" that has nothing before it, where a language is suppressed: the others' text from
 # its first word. Towards a target that is what is to change.
@@ -75,7 +78,7 @@ def sample(
     count: int,
     rng: random.Random,
     turn: Turn | None = None,
-    own: Sequence[Written] = (),
+    own: Own = MappingProxyType({}),
 ) -> list[Example]:
     """`count` examples for steering towards `language` ("target") or away from it ("suppress").
 
@@ -88,8 +91,8 @@ def sample(
         rng: draws them.
         turn: puts a user's turn, perhaps after a system prompt, into the model's chat template,
             up to where the answer begins; None for a model without one.
-        own: what the unedited model writes itself in the target language; text that goes on in it
-            is of that, where there is any.
+        own: what the unedited model writes itself, by language; text that goes on in a language is
+            of that, where there is any.
     """
     given: dict[Kind, float] = dict(SHARES[role])
     if turn is not None:
@@ -115,17 +118,13 @@ def _example(
     kind: Kind,
     rng: random.Random,
     turn: Turn | None,
-    own: Sequence[Written],
+    own: Own,
 ) -> Example:
     others = [name for name in lines if name != language]
     foreign = _foreign(others, rng) if role == "target" else rng.choice(others)
     source, goal = (foreign, language) if role == "target" else (language, foreign)
     if kind == "same":
-        if not own:
-            return _same(lines[goal], role, rng)
-        prompt, text = rng.choice(own)
-        head, tail = cut(text, rng)
-        return Example(kind=kind, prefix=prompt + head, text=tail)
+        return _same(lines[goal], role, rng, own.get(goal, ()))
     before, after = lines[source], lines[goal]
     at = rng.randrange(len(before))
     # The translation of a line of the context would teach translating instead of switching.
@@ -163,10 +162,18 @@ def _cut_example(before: str, line: str, text: str, rng: random.Random) -> Examp
     return Example(kind="cut", prefix=head, text=(" " if spaced(line) else "") + text)
 
 
-def _same(lines: Sequence[str], role: Role, rng: random.Random) -> Example:
-    """A few lines in a row, parted before the last of them or within the one before it."""
+def _same(lines: Sequence[str], role: Role, rng: random.Random, own: Sequence[Written]) -> Example:
+    """What the model wrote itself, parted anywhere in it.
+
+    Without any: a few lines in a row, parted before the last of them or within the one before it.
+    """
+    from_nothing = role == "suppress" and rng.random() < _FROM_NOTHING
+    if own and not from_nothing:
+        prompt, written = rng.choice(own)
+        head, tail = cut(written, rng)
+        return Example(kind="same", prefix=prompt + head, text=tail)
     at = rng.randrange(len(lines))
-    if role == "suppress" and rng.random() < _FROM_NOTHING:
+    if from_nothing:
         return Example(kind="same", prefix="", text=join(lines[at : at + 2]))
     run = lines[at : at + rng.randint(2, _CONTEXT)]
     parted = max(0, len(run) - 2)

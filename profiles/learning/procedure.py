@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from profiles.learning.neurons import LearnableNeurons
 from profiles.learning.offsets import LearnableOffsets
 from profiles.learning.options import Options
 from profiles.learning.own_text import own_text
-from profiles.learning.prefixes import Lines, Role, Written
+from profiles.learning.prefixes import Lines, Own, Role, Written
 from profiles.learning.pruned import PRUNED
 from profiles.models.architecture import find_dense_ffns, find_ffns
 from profiles.models.ffn import DenseFFN
@@ -67,6 +67,7 @@ class Procedure:
     calibration: Calibration = field(default_factory=Calibration)
     folder: Path | None = None
     down_projection: str | None = None
+    _of_all: dict[str, list[Written]] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(
         self, language: str, role: Role, progress: Callable[[float], None] | None = None
@@ -80,7 +81,8 @@ class Procedure:
         sparse = role == "target" and self.recipe.method == "neurons"
         budgets = sorted(self.recipe.budgets) if sparse else [0.0]
         tail = sparse + (_CALIBRATION if self.recipe.calibrate else 0)
-        before = _OWN_TEXT if role == "target" else 0.0
+        factors = role == "suppress" and self.recipe.learns_factors
+        before = 0.0 if factors else _OWN_TEXT
         whole = before + 1 + len(budgets) * tail
 
         def stage(before: float, size: float) -> Callable[..., None]:
@@ -92,13 +94,13 @@ class Procedure:
 
         check_lines(self.train, self.held, language)
         account: dict[str, Any] = {}
-        own: Sequence[Written] = ()
-        if role == "suppress":
+        own: Own = {}
+        if factors:
             learned = self._factors(language, stage(0, 1), account)
         else:
-            own = self._own(language, stage(0, before))
-            account["own_texts"] = len(own)
-            learned = self._outputs(language, own, stage(before, 1), account)
+            own = self._own(language, role, stage(0, before))
+            account["own_texts"] = sum(map(len, own.values()))
+            learned = self._outputs(language, role, own, stage(before, 1), account)
         before += 1
         found: list[LearnedEdit] = []
         frontiers: list[Frontier] = []
@@ -156,14 +158,21 @@ class Procedure:
         ffns = self._dense
         return max(1, round(budget * len(ffns) * ffns[0].intermediate_size))
 
-    def _own(self, language: str, show: Callable[[int, int], None]) -> Sequence[Written]:
-        count = self.options.own_texts
-        return own_text(self.loaded, self.train, language, count, self.recipe.seed, show)
+    def _own(self, language: str, role: Role, show: Callable[[int, int], None]) -> Own:
+        count, seed = self.options.own_texts[role], self.recipe.seed
+        if role == "target":
+            return own_text(self.loaded, self.train, [language], count, seed, show)
+        # That of all languages at once, whichever is left, so that a run needs it only once.
+        if not self._of_all:
+            found = own_text(self.loaded, self.train, [*self.train], count, seed, show)
+            self._of_all.update(found)
+        return {name: texts for name, texts in self._of_all.items() if name != language}
 
     def _outputs(
         self,
         language: str,
-        own: Sequence[Written],
+        role: Role,
+        own: Own,
         show: Callable[..., None],
         account: dict[str, Any],
     ) -> Learned:
@@ -173,7 +182,7 @@ class Procedure:
             if self.recipe.method == "learned"
             else ("offset", LearnableOffsets(ffns))
         )
-        learned = self._learn(learnable, kind, language, "target", own, show)
+        learned = self._learn(learnable, kind, language, role, own, show)
         account[kind] = asdict(learned.report)
         return learned
 
@@ -182,7 +191,7 @@ class Procedure:
         offset: Learned,
         budget: float,
         language: str,
-        own: Sequence[Written],
+        own: Own,
         show: Callable[..., None],
         account: dict[str, Any],
     ) -> Learned:
@@ -216,7 +225,7 @@ class Procedure:
         learnable = PRUNED[selection](self._dense, gains=True, additions=False)
         count = self._count(self.recipe.suppress_budget)
         kind = f"factors-{selection}-{self.recipe.suppress_budget:g}"
-        learned = self._learn(learnable, kind, language, "suppress", (), show, budget=count)
+        learned = self._learn(learnable, kind, language, "suppress", {}, show, budget=count)
         account["factors"] = {
             "count": len(learned.edit.neurons or ()),
             "selection": selection,
@@ -230,7 +239,7 @@ class Procedure:
         kind: str,
         language: str,
         role: Role,
-        own: Sequence[Written],
+        own: Own,
         show: Callable[..., None],
         *,
         init: Edit | None = None,

@@ -70,13 +70,16 @@ def test_learned(tiny_folder: Path, corpus_folder: Path, tmp_path: Path) -> None
     run(app, ["profile", str(tiny_folder), *options])
     start = read(tmp_path / "ja.safetensors")
     result = run(
-        app, ["profile", str(tiny_folder), *options, "--method", "learned", "--steps", "2"]
+        app, ["profile", str(tiny_folder), *options, "--method", "learned", "--steps", "4"]
     )
     assert result.exit_code == 0, result.output
     found = read(tmp_path / "ja.safetensors")
     assert found.provenance["method"] == "learned"
     assert found.target
     assert found.target.memories
+    assert found.suppress
+    assert found.suppress.memories
+    assert not found.suppress.neurons
     assert not found.target.offsets
     shown = run(app, ["inspect", str(tmp_path / "ja.safetensors"), "--json"])
     assert json.loads(shown.stdout)["edits"]["target"]["memory_layers"] == [0, 1]
@@ -173,8 +176,24 @@ WITHOUT_EFFECT = [
         "--change set, the default",
         "--method scored --change scale",
     ),
-    (["--suppress-budget", "0.1", "--suppress", "none"], "--suppress-budget", "none", ""),
-    (["--suppress-selection", "l1", "--suppress", "none"], "--suppress-selection", "none", ""),
+    (
+        ["--suppress-budget", "0.1"],
+        "--suppress-budget",
+        "--method learned, the",
+        "learned-offset or",
+    ),
+    (
+        ["--suppress-budget", "0.1", "--suppress", "none", "--method", "neurons"],
+        "--suppress-budget",
+        "none",
+        "",
+    ),
+    (
+        ["--suppress-selection", "l1", "--suppress", "none", "--method", "neurons"],
+        "--suppress-selection",
+        "none",
+        "",
+    ),
 ]
 
 
@@ -198,7 +217,8 @@ def test_options_without_effect_are_usage_errors(
         ["--method", "offset", "--gain", "1", "--suppress-gain", "1", "--no-calibrate"],
         ["--method", "neurons", "--budget", "0.1", "--steps", "9", "--seconds", "9"],
         ["--method", "neurons", "--selection", "hard-concrete", "--suppress-selection", "l1"],
-        ["--suppress-budget", "0.1", "--no-calibrate", "--work", "w", "--score", "lape"],
+        ["--suppress-budget", "0.1", "--method", "learned-offset", "--no-calibrate"],
+        ["--no-calibrate", "--work", "w", "--score", "lape"],
     ],
 )
 def test_options_with_effect_pass(given: list[str]) -> None:

@@ -52,23 +52,23 @@ def made(
 def test_memories_are_learned(made: tuple[Path, dict[str, Any], str], mixture: Path) -> None:
     out, summary, _ = made
     profile = read(out / "ja.safetensors")
-    assert set(profile.edits()) == {"target"}
-    edit = profile.target
-    assert edit is not None
-    assert edit.neurons is None
-    assert edit.offsets is None
-    assert edit.memories is not None
-    assert edit.memories.layer.tolist() == [0, 1]
-    assert (abs(edit.memories.value).sum(1) > 0).all()
-    assert (abs(edit.memories.key).sum(1) > 0).all()
+    assert set(profile.edits()) == {"target", "suppress"}
+    for edit in profile.edits().values():
+        assert edit.neurons is None
+        assert edit.offsets is None
+        assert edit.memories is not None
+        assert edit.memories.layer.tolist() == [0, 1]
+        assert (abs(edit.memories.value).sum(1) > 0).all()
+        assert (abs(edit.memories.key).sum(1) > 0).all()
     assert profile.model.intermediate_size == 32
     assert profile.provenance["corpus"]["sentences"] == 24
     assert "language_neurons" not in profile.provenance
-    curve = profile.provenance["learning"]["target"]["memory"]["curve"]
-    assert curve[-1][2] < curve[0][2], "the held-out loss falls"
+    for account in profile.provenance["learning"].values():
+        curve = account["memory"]["curve"]
+        assert curve[-1][2] < curve[0][2], "the held-out loss falls"
     assert [row["language"] for row in summary["languages"]] == ["ja"]
     assert summary["overlap"] == []
-    assert any("suppress none" in warning for warning in summary["warnings"])
+    assert not any("suppress" in warning for warning in summary["warnings"])
 
 
 def test_tables_pages_and_judgements_do_without_neurons(
@@ -78,7 +78,6 @@ def test_tables_pages_and_judgements_do_without_neurons(
     options = ["--corpus", str(corpus_folder), "--languages", "ja", "--out", str(tmp_path / "p")]
     shown = run(app, ["profile", str(mixture), *options, "--steps", "1", "--no-calibrate"])
     assert shown.exit_code == 0, shown.output
-    assert "suppress none" in shown.stdout
     assert "2 memories" in shown.stdout
     assert run(app, ["inspect", str(out / "ja.safetensors")]).exit_code == 0
     page = run(app, ["report", "--profiles", str(out), "--out", str(tmp_path / "page.html")])
@@ -98,7 +97,10 @@ def test_offsets_are_learned_where_asked(
     options += ["--method", "learned-offset", "--steps", "4", "--no-calibrate"]
     result = run(app, ["profile", str(mixture), *options])
     assert result.exit_code == 0, result.output
-    edit = read(tmp_path / "ja.safetensors").target
+    assert "suppress none" in result.stdout
+    made = read(tmp_path / "ja.safetensors")
+    edit = made.target
+    assert made.suppress is None
     assert edit is not None
     assert edit.memories is None
     assert edit.offsets is not None
@@ -111,7 +113,7 @@ def test_offsets_are_learned_where_asked(
         ["--method", "neurons"],
         ["--method", "scored"],
         ["--method", "offset"],
-        ["--suppress", "ja"],
+        ["--suppress", "ja", "--method", "learned-offset"],
         ["--score", "attribution"],
     ],
 )

@@ -147,18 +147,18 @@ def test_an_edit_that_would_change_nothing_is_an_error(
 def test_an_eighth_of_the_models_own_text_is_held_out(
     model: LlamaForCausalLM, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = [Written("zyx", f" own {n:02}") for n in range(16)]
+    own = {"xx": [Written("zyx", f" own {n:02}") for n in range(16)]}
     drawn: dict[str, set[Written]] = {"held": set(), "train": set()}
     sample = learn_module.sample
 
     def noted(lines: Any, *args: Any) -> Any:
-        drawn["train" if lines is LINES else "held"].update(args[-1])
+        drawn["train" if lines is LINES else "held"].update(args[-1]["xx"])
         return sample(lines, *args)
 
     monkeypatch.setattr(learn_module, "sample", noted)
     run(model, tokenizer, LearnableOffsets(find_ffns(model)), own=own)
-    assert drawn["held"] == {own[0], own[8]}
-    assert drawn["train"] == {*own} - drawn["held"]
+    assert drawn["held"] == {own["xx"][0], own["xx"][8]}
+    assert drawn["train"] == {*own["xx"]} - drawn["held"]
 
 
 def test_suppressing_makes_other_languages_likelier_after_the_denied_one(

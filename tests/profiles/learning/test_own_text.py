@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +14,7 @@ from profiles.learning import own_text as module
 from profiles.learning import procedure
 from profiles.learning.options import Options
 from profiles.learning.own_text import own_text
-from profiles.learning.prefixes import Written
+from profiles.learning.prefixes import Own, Written
 from profiles.learning.procedure import Procedure
 from profiles.models.model import LoadedModel, load_model
 from profiles.recipe import Recipe
@@ -32,19 +31,21 @@ def test_the_seed_decides_and_every_text_follows_lines_of_the_language(
     loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_ROWS", 4)
-    monkeypatch.setattr(module, "_FEWEST", 1)
     seen: list[tuple[int, int]] = []
-    found = own_text(loaded, LINES, "xx", 6, 0, lambda done, of: seen.append((done, of)))
-    assert found == own_text(loaded, LINES, "xx", 6, 0)
-    assert found != own_text(loaded, LINES, "xx", 6, 1)
-    assert 1 <= len(found) <= 6
-    for prompt, text in found:
-        assert any(prompt.startswith(line) for line in LINES["xx"])
-        assert text
+    asked = ["xx", "en"]
+    found = own_text(loaded, LINES, asked, 6, 0, lambda done, of: seen.append((done, of)))
+    assert found == own_text(loaded, LINES, asked, 6, 0)
+    assert found != own_text(loaded, LINES, asked, 6, 1)
+    assert list(found) == asked
+    for name, texts in found.items():
+        assert 1 <= len(texts) <= 6
+        for prompt, text in texts:
+            assert any(prompt.startswith(line) for line in LINES[name])
+            assert text
     done = [share for share, _ in seen]
     assert done == sorted(done)
     assert {of for _, of in seen} == {done[-1]}
-    assert own_text(loaded, LINES, "xx", 0, 0) == []
+    assert own_text(loaded, LINES, asked, 0, 0) == {}
 
 
 def test_what_went_into_another_of_the_languages_is_left_out(
@@ -72,29 +73,30 @@ def test_what_went_into_another_of_the_languages_is_left_out(
     model = LoadedModel(model=None, tokenizer=tokenizer, identity=loaded.identity)
     lines = dict.fromkeys(("de-AT", "en"), LINES["en"])
     # French is none of the languages: what an identifier makes of a text is no reason by itself.
-    assert own_text(model, lines, "de-AT", 5, 0) == []  # too few are left
-    monkeypatch.setattr(module, "_FEWEST", 3)
-    found = own_text(model, lines, "de-AT", 5, 0)
-    assert [text for _, text in found] == [
+    found = own_text(model, lines, ["de-AT"], 5, 0)
+    assert [text for _, text in found["de-AT"]] == [
         written[0],
         written[2],
         "Am Morgen gingen sie langsam zum Hafen ",
     ]
+    written[:] = [written[1]] * 16 + [written[0]]
+    assert own_text(model, lines, ["de-AT"], 17, 0) == {}  # one of them is too few
 
 
-def test_targets_learn_from_it_and_suppression_does_not(
+def test_memories_and_offsets_learn_from_it_and_factors_do_not(
     loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[str, int]] = []
-    given: list[Sequence[Written]] = []
+    asked: list[tuple[list[str], int]] = []
+    given: list[Own] = []
     learn = procedure.learn
 
     def write(
-        _loaded: Any, _lines: Any, language: str, count: int, _seed: int, progress: Any
-    ) -> list[Written]:
-        asked.append((language, count))
+        _loaded: Any, _lines: Any, languages: list[str], count: int, _seed: int, progress: Any
+    ) -> dict[str, list[Written]]:
+        asked.append((languages, count))
         progress(1, 1)
-        return [Written(language, f" own text {n}") for n in range(count)]
+        texts = range(count)
+        return {name: [Written(name, f" own text {n}") for n in texts] for name in languages}
 
     def noted(*args: Any, **options: Any) -> Any:
         given.append(options["own"])
@@ -102,7 +104,8 @@ def test_targets_learn_from_it_and_suppression_does_not(
 
     monkeypatch.setattr(procedure, "own_text", write)
     monkeypatch.setattr(procedure, "learn", noted)
-    options = Options(batch=4, every=2, negatives=16, rate=0.2, own_texts=5)
+    own = {"target": 5, "suppress": 3}
+    options = Options(batch=4, every=2, negatives=16, rate=0.2, own_texts=own)  # type: ignore[arg-type]
     teach = Procedure(
         loaded=loaded,
         train=LINES,
@@ -110,14 +113,22 @@ def test_targets_learn_from_it_and_suppression_does_not(
         recipe=Recipe(steps=3, calibrate=False),
         options=options,
     )
-    for role, texts in (("target", 5), ("suppress", 0)):
+    factors = replace(teach, recipe=replace(teach.recipe, method="learned-offset"))
+    for procedure_, language, role, texts in [
+        (teach, "xx", "target", {"xx": 5}),
+        (teach, "xx", "suppress", {"en": 3, "yy": 3}),
+        (teach, "en", "suppress", {"xx": 3, "yy": 3}),
+        (factors, "xx", "target", {"xx": 5}),
+        (factors, "xx", "suppress", {}),
+    ]:
         shares: list[float] = []
-        teach("xx", role, shares.append)  # type: ignore[arg-type]
-        assert len(given[-1]) == texts
+        done = procedure_(language, role, shares.append)  # type: ignore[arg-type]
+        assert {name: len(found) for name, found in given[-1].items()} == texts
+        assert done.account.get("own_texts", 0) == sum(texts.values())
         assert shares == sorted(shares)
         assert shares[-1] == pytest.approx(1.0)
-    assert asked == [("xx", 5)]
-    replace(teach, options=replace(options, own_texts=0))("xx", "target")
-    assert given[-1] == []
+    assert asked == [(["xx"], 5), (["en", "xx", "yy"], 3), (["xx"], 5)]  # all of them once
+    replace(teach, options=replace(options, own_texts={"target": 0, "suppress": 0}))("xx", "target")
+    assert not any(given[-1].values())
     with pytest.raises(CorpusError, match="no text in 'zz'"):
         teach("zz", "target")

@@ -82,11 +82,23 @@ def test_text_that_goes_on_is_the_models_own_where_there_is_any() -> None:
         Written("Nachts standen alte Türen offen.", " Ein eigener Satz geht noch weiter"),
         Written("Die Türen.", " Und noch ein Satz, der lange nicht enden will"),
     ]
-    examples = sample(corpus(), "de", "target", 400, random.Random(0), own=own)
+    given = {"de": own, "en": [Written("Not wanted.", " It is not of this language.")]}
+    examples = sample(corpus(), "de", "target", 400, random.Random(0), own=given)
     same = [e for e in examples if e.kind == "same"]
     assert {e.prefix + e.text for e in same} == {w.prompt + w.text for w in own}
     assert all(e.prefix.startswith(tuple(w.prompt for w in own)) and e.text for e in same)
     assert len({e.prefix for e in same}) > 5  # cut anywhere
+
+
+def test_suppression_keeps_the_models_own_text_of_the_languages_that_have_any() -> None:
+    own = {"en": [Written("The old doors.", " And one more sentence that goes on")]}
+    examples = sample(corpus(), "de", "suppress", 400, random.Random(0), own=own)
+    same = [e for e in examples if e.kind == "same" and e.prefix]
+    mine = [e for e in same if e.prefix.startswith("The old doors. And")]
+    lines = [e for e in same if e not in mine]
+    assert 0.3 < len(mine) / len(same) < 0.7
+    assert {language_of(e.text) for e in lines} == {"ja"}
+    assert any(e.kind == "same" and not e.prefix for e in examples)
 
 
 def test_suppressing_leaves_the_language_and_keeps_the_others() -> None:
