@@ -10,10 +10,10 @@ from starlette import formparsers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server import policy
 from server.applied import AppliedSteering
 from server.body import Body
 from server.catalog import Catalog
+from server.decide import STEERABLE, decide
 from server.errors import ApiError, BodyTooLargeError
 from server.exchange import Exchange
 from server.leases import Leases
@@ -98,8 +98,8 @@ class SteeringMiddleware:
             header = []
         if not header and not body.suspicious():
             return None
-        fields: Any = body.parse() if body.suspicious() or path in policy.STEERABLE else None
-        applied = policy.decide(
+        fields: Any = body.parse() if body.suspicious() or path in STEERABLE else None
+        applied = decide(
             path=path,
             header=header,
             body=fields,

@@ -35,7 +35,7 @@ Combination = tuple[Part, ...]
 class SteeringRequest:
     """Steering of one request, with profiles named by content hash.
 
-    Names and languages are resolved before this point (server/policy.py), so a request
+    Names and languages are resolved before this point (server/decide.py), so a request
     keeps the version it started with when a profile is replaced under it.
 
     Attributes:

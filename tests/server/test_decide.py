@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from server import policy
+from server import decide as deciding
 from server.applied import AppliedSteering
 from server.catalog import Catalog
 from server.errors import PolicyError
@@ -25,7 +25,7 @@ def decide(
     path: str = CHAT,
     **fields: Any,
 ) -> AppliedSteering | None:
-    return policy.decide(
+    return deciding.decide(
         path=path,
         header=header,
         body={"model": "m", "steering": steering, **fields},
@@ -168,7 +168,7 @@ def test_bad_values_name_field_value_and_choices(
 
 
 def test_header_alone_and_with_a_field(catalog: Catalog) -> None:
-    alone = policy.decide(
+    alone = deciding.decide(
         path="/v1/completions", header=["de-AT"], body={}, catalog=catalog, max_strength=8
     )
     same = decide(catalog, {"target": "de-DE"}, header=("de",))
@@ -289,4 +289,4 @@ def test_any_body_without_steering_passes_or_is_a_policy_error(
 ) -> None:
     for value in (body, {"vllm_xargs": xargs, "sampling_params": xargs, "extra_body": body}):
         with contextlib.suppress(PolicyError):
-            policy.decide(path=CHAT, header=[], body=value, catalog=catalog, max_strength=8)
+            deciding.decide(path=CHAT, header=[], body=value, catalog=catalog, max_strength=8)
