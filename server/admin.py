@@ -14,8 +14,8 @@ from profiles.profile import Edit
 from server.catalog import Catalog, Entry
 from server.control import Control
 from server.errors import ApiError, EngineUnavailableError, NotFoundError
-from server.middleware import OWN_PATHS
 from server.registry import Registry
+from server.routes import OWN_PATHS
 from steering.errors import EngineError
 
 _LONGEST_WAIT = 3600.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 from argparse import Namespace
 from functools import partial
 from pathlib import Path
@@ -11,17 +13,21 @@ from typing import Any
 from fastapi import FastAPI
 
 from profiles.models.fingerprint import fingerprint
-from server import admin
+from server import admin, policy_admin
 from server.catalog import Catalog
 from server.control import Control, EngineFacts
 from server.facts import FactsRefresh
+from server.gate import Gate
 from server.leases import Leases
 from server.metrics import Metrics
 from server.middleware import SteeringMiddleware
+from server.policy_file import PolicyFile
 from server.registry import Registry
 from server.scan import scan
 from server.settings import Settings
 from steering.errors import EngineError
+
+logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
 
 
 class SteeringEndpoints:
@@ -31,7 +37,7 @@ class SteeringEndpoints:
     added, so that the check is the outer one; and `init_state` before it starts to listen.
 
     Raises:
-        LangsteerError: the settings are bad.
+        LangsteerError: the settings, or the policy file, are bad.
     """
 
     name = "langsteer"
@@ -44,11 +50,27 @@ class SteeringEndpoints:
         self._registry: Registry | None = None
         self._control: Control | None = None
         self._leases = Leases()
+        self._policy: PolicyFile | None = None
+        self._default_model = ""
 
     def attach_router(self, app: FastAPI) -> None:
         """Add middleware and endpoints; once a process, as the metrics can be made only once."""
         settings, metrics = self._settings, Metrics()
         self._metrics = metrics
+        gate: Gate | None = None
+        if settings.policy is not None:
+            policy = PolicyFile(
+                settings.policy, settings.max_strength, self._catalog, metrics.policy_reloaded
+            )
+            self._policy = policy
+            gate = Gate(
+                lambda: policy.book,
+                catalog=self._catalog,
+                metrics=metrics,
+                default_model=lambda: self._default_model,
+                max_strength=settings.max_strength,
+                max_body=settings.max_body_mb << 20,
+            )
         app.add_middleware(
             SteeringMiddleware,
             catalog=self._catalog,
@@ -57,8 +79,11 @@ class SteeringEndpoints:
             refresh=FactsRefresh(self._facts, metrics, settings.metrics_timeout),
             max_strength=settings.max_strength,
             max_body=settings.max_body_mb << 20,
+            gate=gate,
         )
         admin.attach(app, self._running_registry, self._running_control)
+        if self._policy is not None:
+            policy_admin.attach(app, self._policy)
 
     async def init_state(self, engine_client: Any, state: Any, args: Namespace) -> None:
         """Load every profile into every worker and prove the effect; the server waits for this.
@@ -84,6 +109,23 @@ class SteeringEndpoints:
         )
         await registry.start()
         self._control, self._registry = control, registry
+        self._start_policy(args)
+
+    def _start_policy(self, args: Namespace) -> None:
+        """What of the policy needs the running server: names, profiles, the event loop."""
+        if self._policy is None:
+            return
+        names = getattr(args, "served_model_name", None) or [args.model]
+        self._default_model = names[0]
+        self._policy.report()
+        if self._policy.book.tenants.names and not (
+            getattr(args, "api_key", None) or os.environ.get("VLLM_API_KEY")
+        ):
+            logger.warning(
+                "the policy has tenants and this server checks no API keys: whoever sends another "
+                "key, or none, is none of them, unless a gateway before it checks"
+            )
+        self._policy.reload_on_hangup()
 
     def _count_profiles(self, offered: int) -> None:
         if self._metrics is not None:

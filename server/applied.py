@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from server.catalog import Entry
 from steering.request import Phase, SteeringRequest
 
+# A profile to steer away from, and its own strength if it has one.
+Away = tuple[Entry, float | None]
 _STRENGTHS = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -25,6 +28,20 @@ class AppliedSteering:
     suppress_strengths: tuple[float, ...] = ()
     strength: float
     phase: Phase
+
+    @classmethod
+    def of(
+        cls, target: Entry | None, away: Sequence[Away], strength: float, phase: Phase
+    ) -> AppliedSteering:
+        """From parts in which a strength may be left open; `away` is sorted by name."""
+        strengths = [strength if own is None else own for _, own in away]
+        return cls(
+            target=target,
+            suppress=tuple(entry for entry, _ in away),
+            suppress_strengths=tuple(strengths) if any(s != strength for s in strengths) else (),
+            strength=strength,
+            phase=phase,
+        )
 
     def request(self) -> SteeringRequest:
         """What the engine is told: content hashes, so a reload cannot change it under way."""

@@ -48,8 +48,12 @@ class Body:
             "utf-8"
         )
 
-    def parse(self) -> Any:
+    def parse(self, *, strict: bool = False) -> Any:
         """The JSON value.
+
+        Args:
+            strict: refuse any key of the body that is there twice, not only steering's: what
+                looks at others must see what vLLM will.
 
         Raises:
             PolicyError: it is not JSON, or is a form, or repeats a key whose last value would
@@ -85,6 +89,11 @@ class Body:
             raise PolicyError(
                 f"the body is not valid JSON: {str(error)[:200]}", reason="malformed_body"
             ) from error
+        if strict and any(each is value for each in repeating):
+            raise PolicyError(
+                "the body has a key more than once; under a policy it may not",
+                reason="malformed_body",
+            )
         if repeated and (FIELD in repeated or (isinstance(value, dict) and value.get(FIELD))):
             raise PolicyError(
                 f"the body has the key {min(repeated)} more than once",

@@ -41,6 +41,10 @@ class Entry:
         """The profile's language, parsed."""
         return LanguageTag.parse(self.profile.language)
 
+    def alike(self, other: Entry) -> bool:
+        """Whether both are of one language, in one script."""
+        return self.tag.distance(other.tag) is not None
+
     def has(self, role: Role) -> bool:
         """Whether the profile has an edit for `role`."""
         return role in self.profile.edits()

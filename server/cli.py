@@ -62,6 +62,14 @@ def serve(
             envvar="LANGSTEER_MAX_STRENGTH",
         ),
     ] = MAX_STRENGTH,
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of the rules that every request must meet; see `langsteer policy`.",
+            dir_okay=False,
+            envvar="LANGSTEER_POLICY",
+        ),
+    ] = None,
 ) -> None:
     """Run the server; exits with 1 and one message where that cannot work."""
     from server.launch import launch
@@ -74,6 +82,7 @@ def serve(
             memory_headroom=memory_headroom,
             max_strength=max_strength,
             rest=context.args,
+            policy=policy,
         )
     except LangsteerError as error:
         typer.echo(f"langsteer serve: {error}", err=True)
@@ -96,10 +105,18 @@ def add_bench(app: typer.Typer) -> None:
     app.command("bench", help=bench.HELP, context_settings=_PASSES_ON)(bench.bench)
 
 
+def add_policy(app: typer.Typer) -> None:
+    """Add `policy` and what it can do to a typer application."""
+    from server.policy_cli import policy
+
+    app.add_typer(policy, name="policy")
+
+
 def main() -> None:
     """The console script."""
     from profiles.cli import app
 
     add_serve(app)
     add_bench(app)
+    add_policy(app)
     app()

@@ -8,11 +8,10 @@ from typing import Any
 from server.applied import AppliedSteering
 from server.catalog import Catalog
 from server.errors import PolicyError
+from server.routes import STEERABLE
 from server.shown import shown
 from server.wish import FIELD, HEADER, Wish
 from steering.request import PREFIX
-
-STEERABLE = frozenset({"/v1/completions", "/v1/chat/completions", "/v1/responses", "/v1/messages"})
 
 
 def decide(
@@ -37,7 +36,7 @@ def decide(
             given. Never anything else.
     """
     fields = body if isinstance(body, Mapping) else {}
-    _refuse_lookalikes(fields)
+    refuse_lookalikes(fields)
     wish = fields.get(FIELD)
     if wish is None and not header:
         return None
@@ -48,14 +47,18 @@ def decide(
             param=FIELD if wish is not None else HEADER,
             reason="unsupported_path",
         )
-    _refuse_options(fields)
+    refuse_options(fields)
     if not isinstance(body, Mapping):
         raise PolicyError("a steered request's body must be a JSON object", reason="malformed_body")
     return Wish(wish, header, catalog, max_strength).resolve()
 
 
-def _refuse_lookalikes(fields: Mapping[str, Any]) -> None:
-    """Steering that vLLM would ignore, or that would bypass these checks."""
+def refuse_lookalikes(fields: Mapping[str, Any]) -> None:
+    """Steering that vLLM would ignore, or that would bypass these checks.
+
+    Raises:
+        PolicyError: the body holds some.
+    """
     if other := _respelled(fields):
         raise PolicyError(
             f"the body has the key {shown(other)}; the field is called {FIELD}",
@@ -91,8 +94,12 @@ def _respelled(fields: Mapping[str, Any]) -> str | None:
     return next(found, None)
 
 
-def _refuse_options(fields: Mapping[str, Any]) -> None:
-    """Options of a steerable endpoint under which vLLM would drop the steering."""
+def refuse_options(fields: Mapping[str, Any]) -> None:
+    """Options of a steerable endpoint under which vLLM would drop the steering.
+
+    Raises:
+        PolicyError: the body has one.
+    """
     if fields.get("use_beam_search"):
         raise PolicyError(
             "use_beam_search cannot be steered: send it without steering, or sample",

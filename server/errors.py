@@ -11,9 +11,11 @@ Reason = Literal[
     "bad_value",
     "conflict",
     "engine",
+    "forbidden",
     "in_use",
     "malformed_body",
     "missing_edit",
+    "no_language",
     "reserved",
     "too_large",
     "unknown_key",
@@ -61,6 +63,13 @@ class PolicyError(ApiError):
     type = "BadRequestError"
 
 
+class ForbiddenError(ApiError):
+    """The server's policy does not let this client have what it asks for."""
+
+    status = 403
+    type = "PermissionDeniedError"
+
+
 class NotFoundError(ApiError):
     """No profile of that name is loaded."""
 
@@ -80,6 +89,13 @@ class BodyTooLargeError(ApiError):
 
     status = 413
     type = "RequestEntityTooLargeError"
+
+
+class PolicyFileInvalidError(ApiError):
+    """The policy file on disk cannot be used; the policy in force is still the old one."""
+
+    status = 422
+    type = "UnprocessableEntityError"
 
 
 class EngineUnavailableError(ApiError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from starlette.types import Message, Receive, Send
 
 Outcome = Literal["ok", "error", "cancelled"]
+RawHeader = tuple[bytes, bytes]
 HEADER = b"x-steering-profile"
 # An error after the stream began comes with status 200, as an event (OpenAI; Responses API).
 _FAILED_EVENTS = (b'data: {"error"', b"event: error", b"event: response.failed")
@@ -17,13 +19,17 @@ class Exchange:
 
     Args:
         receive, send: the server's channels.
-        applied: value of the response header X-Steering-Profile.
+        applied: value of the response header X-Steering-Profile, of answers that are no error.
+        always: headers that every answer gets, errors included.
     """
 
-    def __init__(self, receive: Receive, send: Send, applied: str) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, applied: str, always: Iterable[RawHeader] = ()
+    ) -> None:
         self._receive = receive
         self._send = send
         self._applied = applied.encode("ascii")
+        self._always = tuple(always)
         self._status = 0
         self._stream = False
         self._failed = False
@@ -71,7 +77,7 @@ class Exchange:
 
     def _started(self, message: Message) -> Message:
         self._status = message["status"]
-        headers = list(message.get("headers", ()))
+        headers = [*message.get("headers", ()), *self._always]
         kinds = [value for key, value in headers if key.lower() == b"content-type"]
         self._stream = any(value.startswith(b"text/event-stream") for value in kinds)
         if self._status < 400:

@@ -14,6 +14,7 @@ from profiles.models.fingerprint import fingerprint
 from profiles.models.resolve import resolve_model
 from server import options
 from server.folder import read_folder
+from server.policy_file import read_policy
 from server.settings import PREFIX, Settings
 from steering.capacity import plan
 from steering.engine.compat import TESTED
@@ -35,6 +36,7 @@ def launch(
     memory_headroom: int,
     max_strength: float,
     rest: Sequence[str],
+    policy: Path | None = None,
 ) -> None:
     """Check profiles and plugins, then run vLLM's server until it ends.
 
@@ -45,9 +47,10 @@ def launch(
         memory_headroom: spare memories.
         max_strength: largest strength a request may ask for.
         rest: options for `vllm serve`, untouched.
+        policy: file of rules that requests must meet, or None.
 
     Raises:
-        LangsteerError: model, profiles, plugins, or options are not fit to serve; from the
+        LangsteerError: model, profiles, policy, plugins, or options are not fit to serve; from the
             running server, that the engine could not be armed.
     """
     if model.startswith("-"):
@@ -68,6 +71,9 @@ def launch(
         f"{PREFIX}PROFILES_DIR": str(profiles.resolve()),
         f"{PREFIX}MAX_STRENGTH": str(max_strength),
     }
+    if policy is not None:
+        read_policy(policy, max_strength)
+        os.environ[f"{PREFIX}POLICY"] = str(policy.resolve())
     Settings.load()
     os.environ |= options.environment(os.environ, _plugins())
     _check_entry_points()

@@ -7,6 +7,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 from server.control import EngineFacts
 from server.errors import Reason
 from server.exchange import Outcome
+from server.policy.ruling import Result
 
 
 class Metrics:
@@ -54,6 +55,18 @@ class Metrics:
             "Times the engine did not give its figures in time; its metrics were then stale.",
             registry=registry,
         )
+        self._ruled = Counter(
+            "langsteer_policy_requests",
+            "Requests that met a rule of the policy, by its name and what came of it.",
+            ("policy", "result"),
+            registry=registry,
+        )
+        self._policies = Counter(
+            "langsteer_policy_reloads",
+            "Times the policy file was read again, by whether it could be used.",
+            ("result",),
+            registry=registry,
+        )
         self._seen_tokens = 0
 
     def finished(self, labels: dict[str, str], outcome: Outcome) -> None:
@@ -63,6 +76,14 @@ class Metrics:
     def refused(self, reason: Reason) -> None:
         """Count a request that was answered with an error of ours."""
         self._refused.labels(reason=reason).inc()
+
+    def ruled(self, rule: str, result: Result) -> None:
+        """Count a request that a rule was applied to; "" where it was refused before one was."""
+        self._ruled.labels(policy=rule, result=result).inc()
+
+    def policy_reloaded(self, usable: bool) -> None:
+        """Count a reading of the policy file while serving."""
+        self._policies.labels(result="ok" if usable else "invalid").inc()
 
     def profiles(self, loaded: int) -> None:
         """Note how many profiles are on offer."""

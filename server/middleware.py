@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from starlette import formparsers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server import scopes
 from server.applied import AppliedSteering
 from server.body import Body
 from server.catalog import Catalog
-from server.decide import STEERABLE, decide
+from server.decide import decide
 from server.errors import ApiError, BodyTooLargeError
 from server.exchange import Exchange
+from server.gate import Gate, Refusal, said
 from server.leases import Leases
 from server.metrics import Metrics
+from server.policy.ruling import HEADER as POLICY
+from server.policy.ruling import Ruling
+from server.routes import OWN_PATHS, STEERABLE
 from server.wish import HEADER
 
-OWN_PATHS = "/v1/steering/"
 _HEADER = HEADER.lower().encode()
 # Sent to these, the header of a client that always sends it means nothing: no text is made.
 _INERT = (
@@ -32,7 +36,8 @@ _INERT = (
 class SteeringMiddleware:
     """Turns `steering` into arguments for the engine, or into a 400.
 
-    A request without steering passes untouched: same scope, same bytes, same channels.
+    A request without steering passes untouched: same scope, same bytes, same channels. Under a
+    policy that is so only for what makes no text.
 
     Args:
         app: what comes next.
@@ -42,6 +47,7 @@ class SteeringMiddleware:
         refresh: brings the engine's figures up to date; called before /metrics is answered.
         max_strength: largest strength a client may ask for.
         max_body: bytes; a larger body is not rewritten, and if not JSON, not scanned.
+        gate: holds requests against a policy; None where there is none.
     """
 
     def __init__(
@@ -54,6 +60,7 @@ class SteeringMiddleware:
         refresh: Callable[[], Awaitable[None]],
         max_strength: float,
         max_body: int,
+        gate: Gate | None = None,
     ) -> None:
         self.app = app
         self._catalog = catalog
@@ -62,40 +69,60 @@ class SteeringMiddleware:
         self._refresh = refresh
         self._max_strength = max_strength
         self._max_body = max_body
+        self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and self._gate is not None:
+            return await self._gate.websocket(self.app, scope, receive, send)
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        path = _route(scope)
+        path = scopes.route(scope)
         if path.rstrip("/") == "/metrics":
             await self._refresh()
-        if scope["method"] not in {"POST", "PUT", "PATCH"} or path.startswith(OWN_PATHS):
-            return await self.app(scope, receive, send)
-        content_type = _header(scope, b"content-type")
+        try:
+            if self._gate is not None:
+                self._gate.admit(scope, path)
+            if scope["method"] not in {"POST", "PUT", "PATCH"} or path.startswith(OWN_PATHS):
+                return await self.app(scope, receive, send)
+            await self._read_and_decide(path, scope, receive, send)
+        except Refusal as refusal:
+            await refusal.response()(scope, receive, send)
+
+    async def _read_and_decide(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        content_type = scopes.header(scope, b"content-type")
         media_type = content_type.partition(";")[0].strip().lower()
         form = not Body.is_json(media_type)
-        limit = self._max_body if form else None
+        gate = self._gate if self._gate is not None and self._gate.governs(path) else None
+        limit = self._max_body if form or (gate and path in STEERABLE) else None
         messages, whole = await _read(receive, limit)
         if messages[-1]["type"] == "http.disconnect":
             return None  # nobody is left to answer
         replay = _replay(messages, receive)
-        if not whole:
-            return await self.app(scope, replay, send)
         raw = b"".join(message.get("body", b"") for message in messages)
-        body = Body(raw, media_type, _charset(content_type) if form else "")
-        try:
-            decision = self._decide(path, scope, body)
-        except ApiError as error:
-            self._metrics.refused(error.reason)
-            return await JSONResponse(error.to_body(), error.status)(scope, receive, send)
-        if decision is None:
-            return await self.app(scope, replay, send)
-        return await self._steered(scope, receive, send, *decision)
+        body = Body(raw, media_type, _charset(content_type) if form else "") if whole else None
+        ruling: Ruling | None = None
+        decision: tuple[AppliedSteering, bytes] | None = None
+        if gate is not None:
+            ruling, fields = gate.rule(scope, path, body)
+            if ruling.applied is not None:
+                rewritten = Body.rewritten(cast(dict[str, Any], fields), ruling.applied.request())
+                decision = ruling.applied, rewritten
+        if body is not None and (ruling is None or path not in STEERABLE):
+            try:
+                decision = self._decide(path, scope, body)
+            except ApiError as error:
+                self._metrics.refused(error.reason)
+                headers = {POLICY: ruling.rule} if ruling else None
+                answer = JSONResponse(error.to_body(), error.status, headers)
+                return await answer(scope, receive, send)
+        if decision is not None:
+            return await self._steered(scope, receive, send, *decision, ruling)
+        if ruling is not None:
+            send = Exchange(receive, send, ruling.header(), said(ruling)).send
+        return await self.app(scope, replay, send)
 
     def _decide(self, path: str, scope: Scope, body: Body) -> tuple[AppliedSteering, bytes] | None:
-        header = [value.decode("latin-1") for key, value in scope["headers"] if key == _HEADER]
-        if path.startswith(_INERT):
-            header = []
+        header = () if path.startswith(_INERT) else scopes.headers(scope, _HEADER)
         if not header and not body.suspicious():
             return None
         fields: Any = body.parse() if body.suspicious() or path in STEERABLE else None
@@ -117,9 +144,16 @@ class SteeringMiddleware:
         return applied, Body.rewritten(fields, applied.request())
 
     async def _steered(
-        self, scope: Scope, receive: Receive, send: Send, applied: AppliedSteering, body: bytes
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        applied: AppliedSteering,
+        body: bytes,
+        ruling: Ruling | None,
     ) -> None:
-        exchange = Exchange(receive, send, applied.header())
+        told = ruling.header() if ruling else applied.header()
+        exchange = Exchange(receive, send, told, said(ruling) if ruling else ())
         hashes = applied.hashes()
         # Nothing was awaited since the catalogue was read: what it offered is still loaded.
         self._leases.take(hashes)
@@ -134,17 +168,6 @@ class SteeringMiddleware:
         finally:
             self._leases.give_back(hashes)
             self._metrics.finished(applied.labels(), exchange.outcome)
-
-
-def _route(scope: Scope) -> str:
-    """The path without the root path, the way Starlette's router sees it."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
-    return path[len(root) :] if root and path.startswith(root + "/") else path
-
-
-def _header(scope: Scope, name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 def _charset(content_type: str) -> str:

@@ -27,6 +27,9 @@ class Settings(BaseModel):
         le=MAX_STRENGTH,
         description="Largest strength a request may ask for (--max-strength).",
     )
+    policy: Path | None = Field(
+        default=None, description="File of the rules that requests must meet (--policy)."
+    )
     max_body_mb: int = Field(
         default=32,
         ge=1,

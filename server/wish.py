@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
-from server.applied import AppliedSteering
+from server.applied import AppliedSteering, Away
 from server.catalog import Catalog, Entry, Role
 from server.errors import PolicyError
 from server.languages import LanguageTag
@@ -42,35 +42,41 @@ class Wish:
         self._max_strength = max_strength
 
     def resolve(self) -> AppliedSteering:
-        target = self._target()
-        away = self._suppress()
-        suppress = tuple(entry for entry, _ in away)
-        if target is None and not suppress:
-            raise PolicyError(
-                f"{FIELD} asks for nothing: give target, suppress or profile, or leave it out",
-                param=FIELD,
-                reason="bad_value",
-            )
-        for entry in suppress:
-            if target is not None and (
-                entry is target or target.tag.distance(entry.tag) is not None
-            ):
+        target = self.target()
+        away = self.suppress()
+        if target is None and not away:
+            raise self.nothing()
+        self.check_apart(target, away)
+        return AppliedSteering.of(target, away, self.strength(), self.phase())
+
+    def asked(self) -> frozenset[str]:
+        """The keys that the client set, null being absent; the header is "header"."""
+        keys = {key for key in KEYS if self._wish.get(key) is not None}
+        return frozenset(keys | {"header"} if self._header else keys)
+
+    def nothing(self) -> PolicyError:
+        """The error of a wish that names neither target nor suppress."""
+        return PolicyError(
+            f"{FIELD} asks for nothing: give target, suppress or profile, or leave it out",
+            param=FIELD,
+            reason="bad_value",
+        )
+
+    def check_apart(self, target: Entry | None, away: Iterable[Away]) -> None:
+        """Refuse to suppress the target itself.
+
+        Raises:
+            PolicyError: one of `away` is of the target's language.
+        """
+        for entry, _ in away:
+            if target is not None and entry.alike(target):
                 raise PolicyError(
                     f"{FIELD}.suppress holds {shown(entry.profile.language)}, the target itself",
                     param=f"{FIELD}.suppress",
                     reason="conflict",
                 )
-        strength = self._strength(f"{FIELD}.strength", self._wish.get("strength"))
-        strengths = [strength if own is None else own for _, own in away]
-        return AppliedSteering(
-            target=target,
-            suppress=suppress,
-            suppress_strengths=tuple(strengths) if any(s != strength for s in strengths) else (),
-            strength=strength,
-            phase=self._phase(),
-        )
 
-    def _target(self) -> Entry | None:
+    def target(self) -> Entry | None:
         """The one profile that field, header and `profile` agree on."""
         chosen: Entry | None = None
         field = f"{FIELD}.target"
@@ -106,7 +112,7 @@ class Wish:
             )
         return named
 
-    def _suppress(self) -> tuple[tuple[Entry, float | None], ...]:
+    def suppress(self) -> tuple[Away, ...]:
         """The profiles to steer away from, by name, each with its own strength if it has one."""
         value = self._wish.get("suppress")
         field = f"{FIELD}.suppress"
@@ -195,7 +201,12 @@ class Wish:
             )
         return float(value)
 
-    def _phase(self) -> Phase:
+    def strength(self) -> float:
+        """The strength asked for; 1, or what is allowed if less, where none is."""
+        return self._strength(f"{FIELD}.strength", self._wish.get("strength"))
+
+    def phase(self) -> Phase:
+        """The phase asked for, "all" where none is."""
         value = self._wish.get("phase")
         field = f"{FIELD}.phase"
         if value is None:

@@ -18,9 +18,11 @@ from starlette.types import Receive, Scope, Send
 from profiles import store
 from profiles.profile import Edit, MemoryEdit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
 from server.catalog import Catalog, Entry
+from server.gate import Gate
 from server.leases import Leases
 from server.metrics import Metrics
 from server.middleware import SteeringMiddleware
+from server.policy.load import load
 from steering.errors import EngineError
 from steering.request import SteeringRequest
 
@@ -169,19 +171,30 @@ class Upstream:
 class Stack:
     """The middleware around an upstream, its metrics, and a client."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, policy: str = "") -> None:
         self.upstream = Upstream()
         self.registry = CollectorRegistry()
         self.leases = Leases()
         self.refreshed = 0
+        metrics = Metrics(self.registry)
+        self.book = load(policy.encode()) if policy else None
+        gate = Gate(
+            lambda: self.book,  # type: ignore[arg-type, return-value]
+            catalog=lambda: catalog,
+            metrics=metrics,
+            default_model=lambda: "m",
+            max_strength=8.0,
+            max_body=4096,
+        )
         self.app = SteeringMiddleware(
             self.upstream,
             catalog=lambda: catalog,
-            metrics=Metrics(self.registry),
+            metrics=metrics,
             leases=self.leases,
             refresh=self._refresh,
             max_strength=8.0,
             max_body=4096,
+            gate=gate if policy else None,
         )
         transport = httpx.ASGITransport(self.app)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://test")
@@ -202,6 +215,10 @@ class Stack:
             )
             or 0
         )
+
+    def ruled(self, policy: str, result: str) -> float:
+        labels = {"policy": policy, "result": result}
+        return self.registry.get_sample_value("langsteer_policy_requests_total", labels) or 0
 
     def refusals(self, reason: str) -> float:
         return (
@@ -250,3 +267,17 @@ async def stack(catalog: Catalog) -> AsyncIterator[Stack]:
     stack = Stack(catalog)
     async with stack.client:
         yield stack
+
+
+@pytest.fixture
+async def ruled(catalog: Catalog) -> AsyncIterator[Callable[[str], Stack]]:
+    """ruled(policy): a stack with a policy, of which the text is given."""
+    made: list[Stack] = []
+
+    def make(policy: str) -> Stack:
+        made.append(Stack(catalog, policy))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.client.aclose()

@@ -1,0 +1,134 @@
+"""The terms that a rule, or the defaults, may set: one block of the policy file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    field_validator,
+)
+
+from server.languages import LanguageTag
+from steering.request import MAX_STRENGTH, Phase
+
+SourceName = Literal["field", "header", "accept-language", "locale", "detect"]
+Override = Literal["target", "suppress", "strength", "phase", "profile"]
+Missing = Literal["refuse", "unsteered"]
+_SOURCES = ", ".join(get_args(SourceName))
+
+
+def _tag(text: str) -> str:
+    LanguageTag.parse(text)
+    return text
+
+
+Tag = Annotated[str, AfterValidator(_tag)]
+Factor = Annotated[float, Field(strict=True, gt=0, le=MAX_STRENGTH)]
+
+
+class Part(BaseModel):
+    """A mapping of the policy file: no unknown keys, no empty values."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_not_empty(cls, value: Any) -> Any:
+        # Empty could mean "none" or "as in the defaults": the file has to say which.
+        if value is None:
+            raise ValueError("is empty: leave the key out to inherit it, write [] for none")
+        return value
+
+
+class FixedLanguage(Part):
+    """A source that always names one language."""
+
+    language: Tag
+
+
+def _source(value: Any) -> Any:
+    if value in get_args(SourceName) or (isinstance(value, Mapping) and set(value) == {"language"}):
+        return value
+    raise ValueError(f"must be one of {_SOURCES}, or {{language: TAG}}")
+
+
+def _weights(value: Any) -> Any:
+    if isinstance(value, list):
+        if len({each for each in value if isinstance(each, str)}) != len(value):
+            raise ValueError("must hold language tags, each once")
+        return dict.fromkeys(value)
+    if not isinstance(value, Mapping):
+        raise ValueError("must be a list of language tags, or strengths such as {zh: 0.5}")
+    return value
+
+
+Source = Annotated[SourceName | FixedLanguage, BeforeValidator(_source)]
+Weights = Annotated[
+    dict[Tag, Factor | None],
+    BeforeValidator(_weights, json_schema_input_type=list[Tag] | dict[Tag, Factor]),
+    Field(max_length=16),
+]
+
+
+class StrengthRange(Part):
+    """How strongly: what a request gets, and what a client may choose."""
+
+    default: Factor | None = Field(
+        default=None,
+        description="Strength of a request that names none; 1, or the nearest allowed.",
+    )
+    min: Factor | None = Field(default=None, description="Least a client may choose; the default.")
+    max: Factor | None = Field(
+        default=None, description="Most a client may choose; the server's `--max-strength`."
+    )
+
+
+class Block(Part):
+    """Terms, every one of which may be left out."""
+
+    steer: StrictBool | None = Field(
+        default=None,
+        description="`false` exempts: nothing is steered but what a client asks for, as far as "
+        "`overrides` lets it. Default `true`.",
+    )
+    target: tuple[Source, ...] | None = Field(
+        default=None,
+        description="Where the language to answer in comes from, in order: `field`, `header`, "
+        "`accept-language`, `locale`, `detect`, or a fixed `{language: ja}`. The first that names "
+        "a language with a loaded profile decides. Default `[]`.",
+    )
+    suppress: Weights | None = Field(
+        default=None,
+        description="Languages to steer away from: a list, or strengths such as `{zh: 0.5}`. One "
+        "that is a request's target is left out for that request. Default `[]`.",
+    )
+    deny: tuple[Tag, ...] | None = Field(
+        default=None,
+        description="Languages no answer is steered towards: a client that asks for one is "
+        "refused, other sources pass it over. `zh` denies every script and region. Default `[]`.",
+    )
+    strength: StrengthRange | None = Field(
+        default=None,
+        description="`default`, `min` and `max`, each inherited on its own: "
+        "[the range](#strength).",
+    )
+    phase: Phase | None = Field(
+        default=None, description="`all`, or `decode` to leave the prompt alone. Default `all`."
+    )
+    overrides: tuple[Override, ...] | None = Field(
+        default=None,
+        description="What a client may set: `target`, `suppress`, `strength`, `phase`, `profile`. "
+        "A request that sets anything else is refused. Default `[]`.",
+    )
+    missing: Missing | None = Field(
+        default=None,
+        description="Where no source names a language with a profile, or one to suppress has "
+        "none: `refuse` the request, or serve it `unsteered` and say so. Default `refuse`.",
+    )

@@ -1,0 +1,180 @@
+"""One request before the policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from server.applied import AppliedSteering, Away
+from server.catalog import Catalog, Entry
+from server.decide import refuse_lookalikes, refuse_options
+from server.errors import PolicyError
+from server.policy.asked import Asked
+from server.policy.book import Book, Clause
+from server.policy.client import Client
+from server.policy.ruling import EXEMPT, Ruling
+from server.policy.sources import Tried, gravest, try_source
+from server.routes import STEERABLE
+from server.shown import shown
+from server.wish import FIELD
+
+_MAX_SUPPRESS = 16
+
+
+class Case:
+    """From what was asked to a ruling; keeps how it came about, also where it is an error.
+
+    Args:
+        book: the policy.
+        asked: the request.
+        catalog: the profiles on offer.
+        max_strength: the largest strength the server allows.
+        default_model: what the server takes a request without `model` to mean; "" if unknown.
+
+    Attributes:
+        clause: the rule that is met; None until it is known.
+        passed: the earlier rules, and why they are not.
+        tried: the sources that were asked, in order.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        asked: Asked,
+        catalog: Catalog,
+        *,
+        max_strength: float,
+        default_model: str = "",
+    ) -> None:
+        self._book = book
+        self._asked = asked
+        self._catalog = catalog
+        self._max_strength = max_strength
+        self._default_model = default_model
+        self.clause: Clause | None = None
+        self.passed: list[tuple[str, str]] = []
+        self.tried: list[Tried] = []
+
+    def rule(self) -> Ruling:
+        """Decide.
+
+        Raises:
+            ApiError: the request is refused. Never anything else.
+        """
+        asked = self._asked
+        clause, self.passed = self._book.choose(self._tenant(), self._model(), asked.route)
+        self.clause = clause
+        exempt = Ruling(rule=clause.name, applied=None, reason=EXEMPT)
+        refuse_lookalikes(asked.fields)
+        if asked.route not in STEERABLE:
+            if not clause.terms.steer:
+                return exempt
+            raise PolicyError(
+                f"requests to {shown(asked.route)} cannot be steered, and the policy's rule "
+                f"{clause.name} serves nothing unsteered; these can be: "
+                f"{', '.join(sorted(STEERABLE))}",
+                reason="unsupported_path",
+            )
+        if not isinstance(asked.body, Mapping):
+            raise PolicyError(
+                "under a policy a request's body must be a JSON object", reason="malformed_body"
+            )
+        client = Client(clause, asked, self._catalog, self._max_strength)
+        if not clause.terms.steer and not client.asks:
+            return exempt
+        refuse_options(asked.fields)
+        return self._steered(clause, client)
+
+    def _tenant(self) -> str | None:
+        tenants = sorted(self._asked.tenants)
+        if len(tenants) > 1:
+            raise PolicyError(
+                f"the request came with keys of several tenants: {', '.join(tenants)}",
+                param="authorization",
+                reason="conflict",
+            )
+        return tenants[0] if tenants else None
+
+    def _model(self) -> str | None:
+        """The request's model; None where it cannot be known."""
+        if self._asked.route not in STEERABLE:
+            return None
+        model: Any = self._asked.fields.get("model")
+        if model is not None and not isinstance(model, str):
+            raise PolicyError(
+                f"model is {shown(model)}, must be a name", param="model", reason="bad_type"
+            )
+        return model or self._default_model or None
+
+    def _steered(self, clause: Clause, client: Client) -> Ruling:
+        terms = clause.terms
+        decided = self._decided(clause, client)
+        target = client.agreed(decided)
+        own, lacking = self._own_suppress(clause, target)
+        away = client.suppress(target, own)
+        if len(away) > _MAX_SUPPRESS:
+            raise PolicyError(
+                f"request and policy suppress {len(away)} languages, at most {_MAX_SUPPRESS} go "
+                "together",
+                param=f"{FIELD}.suppress",
+                reason="bad_value",
+            )
+        reasons: list[str] = []
+        if terms.steer and terms.target and target is None:
+            if terms.missing == "refuse":
+                raise self._no_language(clause)
+            reasons.append(gravest(self.tried))
+        if lacking:
+            reasons.append(f"no-suppress-profile:{'+'.join(lacking)}")
+        if lacking and terms.missing == "refuse":
+            raise PolicyError(
+                f"the policy's rule {clause.name} suppresses {', '.join(lacking)}, which no loaded "
+                f"profile can; available are {self._catalog.languages()}",
+                reason="unknown_language",
+            )
+        if target is None and not away:
+            if not terms.steer:
+                raise client.nothing()
+            if not reasons:  # no file that loads leads here; were there one, it would not matter
+                raise self._no_language(clause)
+            return Ruling(rule=clause.name, applied=None, reason=",".join(reasons))
+        applied = AppliedSteering.of(target, away, client.strength(), client.phase())
+        return Ruling(rule=clause.name, applied=applied, reason=",".join(reasons))
+
+    def _decided(self, clause: Clause, client: Client) -> Entry | None:
+        """The profile of the first source that names one."""
+        for source in clause.terms.target:
+            if source.kind in {"field", "header"}:
+                tried = client.source(source.kind)
+            elif clause.terms.steer:
+                tried = try_source(source, self._asked, clause.terms, self._catalog)
+            else:
+                continue  # exempt: the policy itself wants nothing
+            self.tried.append(tried)
+            if tried.entry is not None:
+                return tried.entry
+        return None
+
+    def _own_suppress(
+        self, clause: Clause, target: Entry | None
+    ) -> tuple[dict[str, Away], list[str]]:
+        """(what the policy suppresses in this request, by name; the tags that it cannot)."""
+        found: dict[str, Away] = {}
+        lacking: list[str] = []
+        for tag, strength in clause.terms.suppress if clause.terms.steer else ():
+            if target is not None and target.tag.distance(tag) is not None:
+                continue
+            entry = self._catalog.nearest(tag, "suppress")
+            if entry is None or not entry.has("suppress"):
+                lacking.append(tag.text)
+            else:
+                found.setdefault(entry.name, (entry, strength))
+        return found, lacking
+
+    def _no_language(self, clause: Clause) -> PolicyError:
+        said = "; ".join(f"{tried.source}: {tried.note}" for tried in self.tried)
+        return PolicyError(
+            f"the policy's rule {clause.name} finds no language to answer in ({said[:400]}); "
+            f"available are {self._catalog.languages()}",
+            reason="no_language",
+        )

@@ -1,0 +1,40 @@
+"""What is wrong with a policy file, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from profiles.errors import LangsteerError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing to mend.
+
+    Attributes:
+        place: rule and key, e.g. "rules[1] (acme).strength.max"; "" for the whole file.
+        line: in the file, from 1; 0 where unknown.
+        text: what is wrong, and what is allowed.
+    """
+
+    place: str
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        where = [self.place] if self.place else []
+        where += [f"line {self.line}"] if self.line else []
+        return f"{', '.join(where)}: {self.text}" if where else self.text
+
+
+class PolicyFileError(LangsteerError):
+    """A policy file cannot be used.
+
+    Attributes:
+        problems: all that was found.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, problems)))

@@ -1,0 +1,108 @@
+"""A rule's terms once the defaults are filled in: nothing is left open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.languages import LanguageTag
+from server.policy.block import Block, FixedLanguage, Missing, StrengthRange
+from steering.request import Phase
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a language may come from.
+
+    Attributes:
+        kind: a `SourceName`, or "language" for a fixed one.
+        language: the fixed one's tag, or "".
+    """
+
+    kind: str
+    language: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.language}".strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What holds for requests that meet a rule; as in `Block`, with every default applied.
+
+    Attributes:
+        strength, weakest, strongest: of requests that name none; what a client may choose.
+    """
+
+    steer: bool
+    target: tuple[Source, ...]
+    suppress: tuple[tuple[LanguageTag, float | None], ...]
+    deny: tuple[LanguageTag, ...]
+    strength: float
+    weakest: float
+    strongest: float
+    phase: Phase
+    overrides: frozenset[str]
+    missing: Missing
+
+    @classmethod
+    def of(cls, block: Block, defaults: Block, max_strength: float) -> Terms:
+        """`block` over `defaults` over what a policy means where neither says anything.
+
+        Args:
+            block: a rule's, or `defaults` itself.
+            defaults: the file's.
+            max_strength: the largest strength the server allows.
+        """
+        said = {
+            name: own if (own := getattr(block, name)) is not None else getattr(defaults, name)
+            for name in Block.model_fields
+        }
+        sources = tuple(
+            Source(kind="language", language=each.language)
+            if isinstance(each, FixedLanguage)
+            else Source(kind=each)
+            for each in said["target"] or ()
+        )
+        default, least, most = _range(block.strength, defaults.strength, max_strength)
+        return cls(
+            steer=said["steer"] is not False,
+            target=sources,
+            suppress=tuple(
+                (LanguageTag.parse(tag), own) for tag, own in (said["suppress"] or {}).items()
+            ),
+            deny=tuple(LanguageTag.parse(tag) for tag in said["deny"] or ()),
+            strength=default,
+            weakest=least,
+            strongest=most,
+            phase=said["phase"] or "all",
+            overrides=frozenset(said["overrides"] or ()),
+            missing=said["missing"] or "refuse",
+        )
+
+    def denies(self, tag: LanguageTag) -> bool:
+        """Whether no answer may be steered towards this language."""
+        return any(_covers(denied, tag) for denied in self.deny)
+
+
+def _range(
+    own: StrengthRange | None, inherited: StrengthRange | None, ceiling: float
+) -> tuple[float, float, float]:
+    """(default, min, max); where the file says nothing a client may only strengthen."""
+    own, inherited = own or StrengthRange(), inherited or StrengthRange()
+    default, least, most = (
+        mine if (mine := getattr(own, name)) is not None else getattr(inherited, name)
+        for name in ("default", "min", "max")
+    )
+    most = ceiling if most is None else most
+    if default is None:
+        default = min(max(1.0, least or 0.0), most)
+    return default, default if least is None else least, most
+
+
+def _covers(denied: LanguageTag, tag: LanguageTag) -> bool:
+    script = f"-{denied.script}" in denied.text and bool(denied.script)
+    return (
+        denied.language == tag.language
+        and (not script or denied.script == tag.script)
+        and (not denied.region or denied.region == tag.region)
+    )

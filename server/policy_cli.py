@@ -1,0 +1,133 @@
+"""`langsteer policy`: check a policy file, and show what it does to a request."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from profiles.commands.common import Json, reported
+from profiles.errors import LangsteerError
+
+policy = typer.Typer(
+    no_args_is_help=True, help="Check a policy file, and show what it does to a request."
+)
+File = Annotated[Path, typer.Argument(metavar="FILE", help="The policy file, YAML.")]
+Profiles = typer.Option(help="Folder of profile files, or `ready`.", file_okay=False)
+
+
+@policy.command()
+def check(
+    file: File,
+    profiles: Annotated[Path | None, Profiles] = None,
+    json_output: Json = False,
+) -> None:
+    """Say whether FILE can be used; exits with 1 and everything that is wrong where it cannot."""
+    from server.policy.problem import PolicyFileError
+    from server.policy_file import read_policy
+    from steering.request import MAX_STRENGTH
+
+    with reported("policy check"):
+        offered = _catalog(profiles) if profiles else None
+        try:
+            book = read_policy(file, MAX_STRENGTH)
+        except PolicyFileError as error:
+            _print({"valid": False, "errors": [*map(str, error.problems)]}, json_output, str(error))
+            raise typer.Exit(1) from error
+        warnings = [*book.warnings, *(book.unmet(offered) if offered else ())]
+        facts = {
+            "valid": True,
+            "rules": [clause.name for clause in book.clauses[:-1]],
+            "tenants": [*book.tenants.names],
+            "digest": book.digest,
+            "warnings": warnings,
+        }
+        listed = "\n".join([f"{file} is valid: {len(book.clauses) - 1} rules.", *warnings])
+        _print(facts, json_output, listed)
+
+
+@policy.command()
+def explain(
+    file: File,
+    profiles: Annotated[Path, Profiles],
+    tenant: Annotated[str | None, typer.Option(help="Whose request it is.")] = None,
+    key_stdin: Annotated[
+        bool, typer.Option("--key-stdin", help="Read the API key from standard input.")
+    ] = False,
+    model: Annotated[str | None, typer.Option(help="`model` of a body without one.")] = None,
+    route: Annotated[str, typer.Option(help="The path.")] = "/v1/chat/completions",
+    header: Annotated[
+        list[str] | None, typer.Option(help="'Name: value'; may be given several times.")
+    ] = None,
+    body: Annotated[
+        str | None, typer.Option(help="File of the JSON body; - for standard input.")
+    ] = None,
+    json_output: Json = False,
+) -> None:
+    """Show which rule a request meets, why not an earlier one, and what it comes to."""
+    from server.policy.explain import explain as explained
+    from server.policy_console import show
+    from server.policy_file import read_policy
+    from server.policy_question import question
+    from steering.request import MAX_STRENGTH
+
+    with reported("policy explain"):
+        if key_stdin and (tenant or body == "-"):
+            raise LangsteerError("--key-stdin goes with neither --tenant nor --body -")
+        case = question(
+            read_policy(file, MAX_STRENGTH),
+            _catalog(profiles),
+            tenant=tenant,
+            key=sys.stdin.readline().strip() if key_stdin else None,
+            model=model or "",
+            route=route,
+            headers=header or [],
+            body=_body(body),
+        )
+        facts = explained(case, route)
+        if json_output:
+            typer.echo(json.dumps(facts))
+        else:
+            show(facts)
+
+
+@policy.command("hash-key")
+def hash_key() -> None:
+    """Print what to write into the file for an API key, read from standard input or asked for."""
+    from server.policy.tenants import hash_key as hashed
+
+    if sys.stdin.isatty():
+        key: str = typer.prompt("API key", hide_input=True)
+    else:
+        key = sys.stdin.buffer.readline().decode(errors="replace")
+    with reported("policy hash-key"):
+        if not key.strip() or (not key.isprintable() and not key.strip().isprintable()):
+            raise LangsteerError("that is no API key: it is empty, or not text")
+        typer.echo(hashed(key))
+
+
+@policy.command()
+def schema() -> None:
+    """Print the JSON schema of the file, for editors."""
+    from server.policy.document import Document
+
+    typer.echo(json.dumps(Document.model_json_schema(), indent=1))
+
+
+def _print(facts: dict[str, Any], as_json: bool, text: str) -> None:
+    typer.echo(json.dumps(facts) if as_json else text)
+
+
+def _body(given: str | None) -> bytes:
+    if given is None:
+        return b"{}"
+    return sys.stdin.buffer.read() if given == "-" else Path(given).read_bytes()
+
+
+def _catalog(folder: Path) -> Any:
+    from server.policy_question import catalog_of
+
+    return catalog_of(folder)

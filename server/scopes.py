@@ -1,0 +1,32 @@
+"""What an ASGI scope says of a request."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+
+def route(scope: Scope) -> str:
+    """The path without the root path, the way Starlette's router sees it."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "").rstrip("/")
+    return path[len(root) :] if root and path.startswith(root + "/") else path
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """The first value of a header, "" where it was not sent; `name` in small letters."""
+    return next(iter(headers(scope, name)), "")
+
+
+def headers(scope: Scope, name: bytes) -> tuple[str, ...]:
+    """Every value of a header; `name` in small letters."""
+    return tuple(value.decode("latin-1") for key, value in scope["headers"] if key == name)
+
+
+def api_keys(scope: Scope) -> tuple[str, ...]:
+    """Every API key a request came with, as vLLM reads `Authorization`, or in `X-Api-Key`."""
+    found = list(headers(scope, b"x-api-key"))
+    for value in headers(scope, b"authorization"):
+        scheme, _, key = value.partition(" ")
+        if scheme.lower() == "bearer":
+            found.append(key)
+    return tuple(key for key in found if key)
