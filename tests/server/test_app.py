@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import server.app
 from profiles.profile import ModelIdentity
 from server.app import SteeringEndpoints
+from server.policy.tenants import hash_key
 from steering.errors import EngineError
 
 
@@ -63,10 +66,7 @@ def plugin(
 def app(plugin: SteeringEndpoints) -> FastAPI:
     app = FastAPI()
 
-    @app.post("/v1/completions")
-    async def completions(body: dict[str, Any]) -> dict[str, Any]:
-        return body
-
+    app.post("/v1/completions")(echo)
     plugin.attach_router(app)
     app.add_middleware(KeyCheck)
     return app
@@ -86,6 +86,50 @@ async def test_from_start_to_a_steered_request(plugin: SteeringEndpoints, app: F
         assert len((await client.get("/v1/steering/profiles")).json()["data"]) == 2
         await client.get("/metrics")
     assert REGISTRY.get_sample_value("langsteer_profiles_loaded") == 2
+
+
+POLICY = """
+version: 1
+defaults: {target: [{language: ja}]}
+tenants: {t: [HASH]}
+rules: [{name: t, when: {tenant: t, model: tiny}, target: [{language: de}]}]
+""".replace("HASH", hash_key("k"))
+
+
+async def test_a_policy_from_start_to_a_reload(
+    plugin: SteeringEndpoints,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(POLICY)
+    monkeypatch.setenv("LANGSTEER_POLICY", str(file))
+    plugin = SteeringEndpoints()
+    app = FastAPI()
+    app.post("/v1/completions")(echo)
+    plugin.attach_router(app)
+    args = Namespace(model="/m", served_model_name=["tiny"], api_key=None)
+    await plugin.init_state(Client("generate"), app.state, args)
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+    assert "checks no API keys" in caplog.text
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        tenant = {"Authorization": "Bearer k"}
+        answer = await client.post("/v1/completions", json={}, headers=tenant)
+        assert answer.headers["x-steering-policy"] == "t"
+        assert answer.headers["x-steering-profile"].startswith("de@")
+        file.write_text(POLICY.replace("language: de", "language: ja"))
+        assert (await client.post("/v1/steering/policy/reload")).status_code == 200
+        answer = await client.post("/v1/completions", json={}, headers=tenant)
+        assert answer.headers["x-steering-profile"].startswith("ja@")
+        assert (await client.get("/v1/steering/policy", headers=tenant)).status_code == 403
+    name = "langsteer_policy_reloads_total"
+    assert REGISTRY.get_sample_value(name, {"result": "ok"}) == 1
+
+
+async def echo(body: dict[str, Any]) -> dict[str, Any]:
+    return body
 
 
 @pytest.mark.parametrize("client", [None, Client("embed")])

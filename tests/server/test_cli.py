@@ -152,6 +152,11 @@ def test_unknown_options_reach_vllm(
     assert seen["rest"] == theirs
     assert (seen["model"], seen["headroom"], seen["max_strength"]) == ("demo", 8, 8.0)
     assert seen["memory_headroom"] == 3
+    assert seen["policy"] is None
+    result = CliRunner().invoke(
+        app, ["serve", "demo", *own], env={"LANGSTEER_POLICY": str(tmp_path / "p.yaml")}
+    )
+    assert (result.exit_code, seen["policy"]) == (0, tmp_path / "p.yaml")
 
 
 def test_errors_are_one_message_and_exit_1(
@@ -181,7 +186,7 @@ print(sorted({"torch", "vllm", "transformers", "fastapi"} & set(sys.modules)))
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
     ).stdout
     assert shown.rstrip().endswith("[]")
-    for word in ("--profiles", "--column-headroom", "--memory-headroom", "vllm serve"):
+    for word in ("--profiles", "--column-headroom", "--memory-headroom", "--policy", "vllm serve"):
         assert word in shown
     assert "X-Steering-Target" in shown
 

@@ -17,8 +17,9 @@ _SOURCES = ["field", "header", "accept-language", "locale", "detect"]
 TAGS = ["de", "de-x-formal", "ja", "pt", "pt-BR", "zh", "zh-Hant", "fr", "en", "nl"]
 _OVERRIDES = ["target", "suppress", "strength", "phase", "profile"]
 _ROUTES = [
-    *("/v1/completions", "/v1/chat/completions", "/v1/responses", "/v1/messages"),
-    *("/v1/chat/completions/batch", "/v1/audio/transcriptions", "/invocations"),
+    *("/v1/completions", "/v1/chat/completions", "/v1/chat/completions", "/v1/responses"),
+    *("/v1/messages", "/v1/completions"),
+    "/v1/chat/completions/batch",
 ]
 _TEXTS = ["hm", "Wie backe ich am besten einen Kuchen?", "今天天气很好，我们去哪里玩呢？", "\ud800"]
 
@@ -29,17 +30,20 @@ _sources = st.lists(
     unique_by=str,
 )
 _factors = st.sampled_from([0.25, 0.5, 1.0, 2.0, 8.0])
-_block = st.fixed_dictionaries(
+_ranges = st.sampled_from(
+    [{}, {"max": 2.0}, {"min": 0.5}, {"default": 2.0, "min": 0.5, "max": 2.0}, {"default": 0.25}]
+)
+_overrides = st.just(_OVERRIDES) | st.lists(st.sampled_from(_OVERRIDES), unique=True)
+_blocks = st.fixed_dictionaries(
     {},
     optional={
-        "steer": st.booleans(),
+        "steer": st.sampled_from([True, True, True, False]),
         "target": _sources,
         "suppress": st.lists(_tags, max_size=3, unique=True)
         | st.dictionaries(_tags, _factors, max_size=3),
-        "deny": st.lists(_tags, max_size=2, unique=True),
-        "strength": st.dictionaries(st.sampled_from(["default", "min", "max"]), _factors),
+        "deny": st.sampled_from([[], [], ["de"], ["zh"], ["de-x-formal", "pt"]]),
+        "strength": _ranges,
         "phase": st.sampled_from(["all", "decode"]),
-        "overrides": st.lists(st.sampled_from(_OVERRIDES), unique=True),
         "missing": st.sampled_from(["refuse", "unsteered"]),
     },
 )
@@ -54,54 +58,82 @@ _when = st.fixed_dictionaries(
 
 
 @st.composite
+def _terms(draw: st.DrawFn) -> dict[str, Any]:
+    """A block that most often loads."""
+    block: dict[str, Any] = draw(_blocks)
+    block["overrides"] = draw(_overrides)
+    sources = block.setdefault("target", draw(_sources))
+    if draw(st.booleans()):
+        fixed = {"language": draw(st.sampled_from(["de", "ja", "pt"]))}
+        sources = [*(each for each in sources if each != fixed), fixed]
+    if "target" not in block["overrides"]:
+        sources = [each for each in sources if each not in ("field", "header")]
+    denied = [each.partition("-")[0] for each in block.get("deny", [])]
+    block["target"] = [
+        each
+        for each in sources
+        if isinstance(each, str) or each["language"].partition("-")[0] not in denied
+    ] or ["accept-language"]
+    return block
+
+
+@st.composite
 def books(draw: st.DrawFn) -> Book:
-    """Policies that load; one that does not is replaced by one that only steers."""
+    """Policies that load; of one that does not, rules are left out until it does."""
     rules = [
-        {"name": f"r{i}", "when": draw(_when), **draw(_block)}
+        {"name": f"r{i}", "when": draw(_when), **draw(_terms())}
         for i in range(draw(st.integers(0, 3)))
     ]
     document = {
         "version": 1,
         "tenants": {"acme": [hash_key("a")], "beta": [hash_key("b")]},
-        "defaults": draw(_block),
-        "rules": rules,
+        "defaults": draw(_terms()),
     }
     while True:
         try:
-            return load(json.dumps(document).encode())
+            return load(json.dumps({**document, "rules": rules}).encode())
         except PolicyFileError:
-            if document["rules"]:
-                document["rules"] = rules = rules[:-1]
-            else:
+            if not rules:
                 document["defaults"] = {"target": ["detect", {"language": "ja"}], "deny": ["de"]}
+            rules = rules[:-1]
 
 
 _loose = st.none() | st.booleans() | st.integers(-2, 9) | st.text(max_size=4)
-_wishes = _loose | st.fixed_dictionaries(
-    {},
-    optional={
-        "target": _tags | _loose,
-        "suppress": st.lists(_tags, max_size=3)
-        | st.dictionaries(_tags, _factors | _loose)
-        | _loose,
-        "strength": _factors | st.floats() | _loose,
-        "phase": st.sampled_from(["all", "decode"]) | _loose,
-        "profile": _tags | _loose,
-        "other": st.just(1),
-    },
+_wish = {
+    "target": _tags,
+    "suppress": st.lists(_tags, max_size=2) | st.dictionaries(_tags, _factors, max_size=2),
+    "strength": _factors,
+    "phase": st.sampled_from(["all", "decode"]),
+    "profile": _tags,
+}
+# Mostly of one key, so that what one rule forbids is not hidden behind another.
+_wishes = st.one_of(
+    *(st.fixed_dictionaries({key: values}) for key, values in _wish.items()),
+    st.fixed_dictionaries({}, optional=_wish),
 )
 _fields = st.fixed_dictionaries(
-    {},
+    {"steering": st.none() | _wishes | _wishes},
     optional={
-        "model": st.sampled_from(["m", "n", "mm", ""]) | _loose,
-        "steering": _wishes,
-        "prompt": st.sampled_from(_TEXTS) | _loose,
+        "model": st.sampled_from(["m", "n", "mm", ""]),
         "messages": st.lists(
-            st.fixed_dictionaries({"role": st.just("user"), "content": st.sampled_from(_TEXTS)})
-            | _loose,
+            st.fixed_dictionaries({"role": st.just("user"), "content": st.sampled_from(_TEXTS)}),
             max_size=2,
         ),
-        "user": st.sampled_from(["locale=de", "locale=zh-TW"]) | _loose,
+        "user": st.sampled_from(["locale=de", "locale=zh-TW"]),
+    },
+)
+# What no client should send, put over what it may.
+_mischief = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": _loose,
+        "steering": _loose
+        | st.fixed_dictionaries(
+            {"strength": st.floats() | _loose, "target": _loose | st.lists(_tags, max_size=1)},
+            optional={"suppress": st.dictionaries(_tags, _loose) | _loose, "other": st.just(1)},
+        ),
+        "prompt": st.sampled_from(_TEXTS) | _loose,
+        "messages": st.lists(_loose, max_size=2) | _loose,
         "metadata": st.fixed_dictionaries({"locale": _tags | _loose}) | _loose,
         "use_beam_search": st.booleans(),
         "vllm_xargs": st.sampled_from([{}, {"a": 1}, {"langsteer_target": "x"}]) | _loose,
@@ -112,13 +144,16 @@ _fields = st.fixed_dictionaries(
 
 @st.composite
 def requests(draw: st.DrawFn) -> Asked:
-    """Requests, also such as no client should send."""
-    body: Any = draw(_fields if draw(st.integers(0, 9)) else _loose)
-    languages = draw(st.lists(_tags | st.text(max_size=5), max_size=3))
+    """Requests, one in four of them such as no client should send."""
+    wild = draw(st.integers(0, 3)) == 3
+    body: Any = draw(_fields)
+    if wild:
+        body = {**body, **draw(_mischief)} if draw(st.booleans()) else draw(_loose)
+    languages = draw(st.lists(_tags | st.text(max_size=5) if wild else _tags, max_size=2))
     return Asked(
         route=draw(st.sampled_from(_ROUTES)),
-        tenants=draw(st.frozensets(st.sampled_from(["acme", "beta"]))),
-        target_header=tuple(draw(st.lists(_tags | st.text(max_size=3), max_size=1))),
+        tenants=draw(st.frozensets(st.sampled_from(["acme", "beta"]), max_size=1 + wild)),
+        target_header=(draw(_tags),) if draw(st.integers(0, 5)) == 5 else (),
         accept_language=(", ".join(languages),) if languages else (),
         body=body,
     )

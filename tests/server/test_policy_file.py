@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from server.catalog import Catalog
+from server.policy.problem import PolicyFileError
+from server.policy_file import PolicyFile, read_policy
+
+JA = "version: 1\ndefaults: {target: [{language: ja}]}"
+DE = JA.replace("ja", "de")
+
+
+def put(path: Path, text: str | None) -> None:
+    """Write the file, or take it away."""
+    path.unlink() if text is None else path.write_text(text)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "policy.yaml"
+    file.write_text(JA)
+    return file
+
+
+@pytest.fixture
+def counted() -> list[bool]:
+    return []
+
+
+@pytest.fixture
+def policy(path: Path, catalog: Catalog, counted: list[bool]) -> PolicyFile:
+    return PolicyFile(path, 8.0, lambda: catalog, counted.append)
+
+
+def fixed(policy: PolicyFile) -> str:
+    return policy.book.clauses[-1].terms.target[0].language
+
+
+async def test_a_reload_replaces_the_policy_whole(
+    policy: PolicyFile, path: Path, counted: list[bool]
+) -> None:
+    before = policy.book
+    put(path, DE)
+    assert policy.book is before
+    await policy.reload()
+    assert (fixed(policy), counted) == ("de", [True])
+    assert policy.book.digest != before.digest
+    assert policy.loaded_at > 1_700_000_000
+
+
+@pytest.mark.parametrize("text", ["version: 2", "", "a: ["])
+async def test_a_file_that_cannot_be_used_keeps_the_old_one(
+    policy: PolicyFile,
+    path: Path,
+    counted: list[bool],
+    text: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = policy.book
+    put(path, text)
+    with pytest.raises(PolicyFileError):
+        await policy.reload()
+    put(path, None)
+    with pytest.raises(PolicyFileError, match="cannot read"):
+        await policy.reload()
+    assert policy.book is before
+    assert counted == [False, False]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 2
+    assert "stays as it was" in caplog.text
+
+
+def test_no_server_starts_with_a_bad_file(path: Path, catalog: Catalog) -> None:
+    put(path, "version: 1\ndefaults: {suppress: [zh], strength: {max: 4}}")
+    assert read_policy(path, 4.0).clauses
+    with pytest.raises(PolicyFileError, match="--max-strength"):
+        PolicyFile(path, 2.0, lambda: catalog, lambda _: None)
+
+
+async def test_what_no_profile_gives_is_a_warning(
+    policy: PolicyFile, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(path, "version: 1\ndefaults: {target: [{language: nl}]}")
+    caplog.set_level(logging.INFO)
+    await policy.reload()
+    assert policy.warnings() == ["defaults: no profile steers towards nl"]
+    assert "defaults: no profile steers towards nl" in caplog.text
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come to that within 5 seconds")
+
+
+async def test_sighup_reloads_and_survives_a_bad_file(
+    policy: PolicyFile, path: Path, counted: list[bool]
+) -> None:
+    loop = asyncio.get_running_loop()
+    policy.reload_on_hangup()
+    try:
+        put(path, "version: 2")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: counted == [False])
+        put(path, DE)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(lambda: counted == [False, True])
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+    assert fixed(policy) == "de"
+
+
+async def test_where_no_handler_can_be_set_the_server_runs_on(
+    policy: PolicyFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def elsewhere() -> None:
+        policy.reload_on_hangup()
+
+    await asyncio.to_thread(asyncio.run, elsewhere())
+    assert "SIGHUP will not reload" in caplog.text
