@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -12,34 +11,14 @@ from server import scopes
 from server.body import Body
 from server.catalog import Catalog
 from server.errors import ApiError, BodyTooLargeError, ForbiddenError
-from server.exchange import RawHeader
 from server.metrics import Metrics
 from server.policy.asked import Asked
 from server.policy.book import Book
 from server.policy.case import Case
-from server.policy.ruling import HEADER, Ruling
+from server.policy.ruling import Ruling
+from server.refusal import Refusal
 from server.routes import OWN_PATHS, STEERABLE, makes_no_text
 from server.wish import HEADER as TARGET
-
-_UNKNOWN = "-"
-
-
-class Refusal(Exception):
-    """A request is refused under a policy.
-
-    Attributes:
-        error: what is answered.
-        rule: the rule that was met; "-" where it was refused before one was.
-    """
-
-    def __init__(self, error: ApiError, rule: str) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.rule = rule
-
-    def response(self) -> JSONResponse:
-        """The answer."""
-        return JSONResponse(self.error.to_body(), self.error.status, {HEADER: self.rule})
 
 
 class Gate:
@@ -142,7 +121,7 @@ class Gate:
 
         async def told(message: Message) -> None:
             if message["type"] == "websocket.accept":
-                added = [*message.get("headers", ()), *said(ruling)]
+                added = [*message.get("headers", ()), *ruling.always()]
                 message = {**message, "headers": added}
             await send(message)
 
@@ -160,9 +139,4 @@ class Gate:
     def _refused(self, error: ApiError, rule: str) -> Refusal:
         self._metrics.refused(error.reason)
         self._metrics.ruled(rule, "refused")
-        return Refusal(error, rule or _UNKNOWN)
-
-
-def said(ruling: Ruling) -> tuple[RawHeader, ...]:
-    """The header that names the rule, for any answer."""
-    return ((HEADER.lower().encode(), ruling.rule.encode()),)
+        return Refusal(error, rule)

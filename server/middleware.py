@@ -17,11 +17,11 @@ from server.catalog import Catalog
 from server.decide import decide
 from server.errors import ApiError, BodyTooLargeError
 from server.exchange import Exchange
-from server.gate import Gate, Refusal, said
+from server.gate import Gate
 from server.leases import Leases
 from server.metrics import Metrics
-from server.policy.ruling import HEADER as POLICY
 from server.policy.ruling import Ruling
+from server.refusal import Refusal
 from server.routes import OWN_PATHS, STEERABLE
 from server.wish import HEADER
 
@@ -112,13 +112,13 @@ class SteeringMiddleware:
                 decision = self._decide(path, scope, body)
             except ApiError as error:
                 self._metrics.refused(error.reason)
-                headers = {POLICY: ruling.rule} if ruling else None
-                answer = JSONResponse(error.to_body(), error.status, headers)
-                return await answer(scope, receive, send)
+                if ruling is not None:
+                    raise Refusal(error, ruling.rule) from error
+                return await JSONResponse(error.to_body(), error.status)(scope, receive, send)
         if decision is not None:
             return await self._steered(scope, receive, send, *decision, ruling)
         if ruling is not None:
-            send = Exchange(receive, send, ruling.header(), said(ruling)).send
+            send = Exchange(receive, send, ruling.header(), ruling.always()).send
         return await self.app(scope, replay, send)
 
     def _decide(self, path: str, scope: Scope, body: Body) -> tuple[AppliedSteering, bytes] | None:
@@ -153,7 +153,7 @@ class SteeringMiddleware:
         ruling: Ruling | None,
     ) -> None:
         told = ruling.header() if ruling else applied.header()
-        exchange = Exchange(receive, send, told, said(ruling) if ruling else ())
+        exchange = Exchange(receive, send, told, ruling.always() if ruling else ())
         hashes = applied.hashes()
         # Nothing was awaited since the catalogue was read: what it offered is still loaded.
         self._leases.take(hashes)

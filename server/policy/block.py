@@ -96,7 +96,8 @@ class Block(Part):
     steer: StrictBool | None = Field(
         default=None,
         description="`false` exempts: nothing is steered but what a client asks for, as far as "
-        "`overrides` lets it. Default `true`.",
+        "`overrides` lets it. Default `true`; a rule that names `target` or `suppress` steers "
+        "unless it says `false` itself.",
     )
     target: tuple[Source, ...] | None = Field(
         default=None,

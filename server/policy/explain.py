@@ -6,7 +6,7 @@ from typing import Any
 
 from server.errors import ApiError
 from server.policy.case import Case
-from server.policy.ruling import HEADER, Ruling
+from server.policy.ruling import HEADER, NO_RULE, Ruling
 from server.routes import makes_no_text
 
 
@@ -27,7 +27,7 @@ def explain(case: Case, route: str) -> dict[str, Any]:
     try:
         ruling = case.rule()
     except ApiError as error:
-        headers = {HEADER: case.clause.name if case.clause else "-"}
+        headers = {HEADER: case.clause.name if case.clause else NO_RULE}
         return {**_report(case, "refused", headers), "status": error.status, **error.to_body()}
     return {**_report(case, ruling.result, _headers(ruling))}
 

@@ -8,6 +8,7 @@ from typing import Literal
 from server.applied import AppliedSteering
 
 HEADER = "X-Steering-Policy"
+NO_RULE = "-"
 EXEMPT = "exempt"
 Result = Literal["steered", "unsteered", "exempt", "refused"]
 
@@ -39,3 +40,7 @@ class Ruling:
         if self.reason:
             parts.append(f"reason={self.reason}")
         return "; ".join(parts)
+
+    def always(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The raw header that names the rule, for answers of any status."""
+        return ((HEADER.lower().encode(), self.rule.encode()),)

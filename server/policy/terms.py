@@ -65,7 +65,7 @@ class Terms:
         )
         default, least, most = _range(block.strength, defaults.strength, max_strength)
         return cls(
-            steer=said["steer"] is not False,
+            steer=_steers(block, defaults),
             target=sources,
             suppress=tuple(
                 (LanguageTag.parse(tag), own) for tag, own in (said["suppress"] or {}).items()
@@ -82,6 +82,13 @@ class Terms:
     def denies(self, tag: LanguageTag) -> bool:
         """Whether no answer may be steered towards this language."""
         return any(_covers(denied, tag) for denied in self.deny)
+
+
+def _steers(block: Block, defaults: Block) -> bool:
+    """A rule that says what to steer by is meant to steer, whatever the defaults exempt."""
+    if block.steer is not None:
+        return block.steer
+    return bool(block.target or block.suppress) or defaults.steer is not False
 
 
 def _range(

@@ -16,7 +16,7 @@ from server.routes import STEERABLE
 from steering.request import SteeringRequest
 from tests.server.policy.policies import books, requests
 
-many = settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def ruled(book: Book, asked: Asked, catalog: Catalog) -> tuple[Case, Ruling | ApiError]:

@@ -25,6 +25,21 @@ def test_what_a_rule_leaves_out_is_the_defaults() -> None:
     assert terms(defaults, "steer: false").steer is False
 
 
+@pytest.mark.parametrize(
+    ("defaults", "rule", "expected"),
+    [
+        ("{steer: false}", "target: [detect]", True),
+        ("{steer: false}", "suppress: [zh]", True),
+        ("{steer: false}", "target: [detect], steer: false", False),
+        ("{steer: false, target: [detect]}", "phase: all", False),
+        ("{target: [detect]}", "phase: all", True),
+        ("{steer: true, target: [detect]}", "steer: false", False),
+    ],
+)
+def test_a_rule_that_says_what_to_steer_by_steers(defaults: str, rule: str, expected: bool) -> None:
+    assert terms(defaults, rule).steer is expected
+
+
 def test_what_nobody_says_gives_clients_nothing() -> None:
     found = terms("{steer: false}", "steer: true, suppress: [zh]")
     assert (found.overrides, found.missing, found.phase) == (frozenset(), "refuse", "all")
