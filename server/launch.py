@@ -58,6 +58,8 @@ def launch(
             f"MODEL comes first, found {model}: langsteer serve MODEL --profiles DIR [options]"
         )
     options.check_version(versions.vllm(), TESTED, os.environ)
+    if policy is not None:
+        read_policy(policy, max_strength)  # before what takes long
     folder = resolve_model(model)
     profiles, files = read_folder(profiles, fingerprint(folder, model))
     capacity = plan(
@@ -72,7 +74,6 @@ def launch(
         f"{PREFIX}MAX_STRENGTH": str(max_strength),
     }
     if policy is not None:
-        read_policy(policy, max_strength)
         os.environ[f"{PREFIX}POLICY"] = str(policy.resolve())
     Settings.load()
     os.environ |= options.environment(os.environ, _plugins())

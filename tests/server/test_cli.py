@@ -91,6 +91,24 @@ def test_an_option_in_the_models_place_is_called_one() -> None:
         launch.launch("--port", Path("x"), headroom=0, memory_headroom=0, max_strength=8, rest=[])
 
 
+def test_a_bad_policy_is_found_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "check_version", lambda *_: None)
+    file = tmp_path / "policy.yaml"
+    file.write_text("version: 1\ndefaults: {suppress: [zh], strength: {max: 3}}")
+    with pytest.raises(LangsteerError, match="--max-strength, 2"):
+        launch.launch(
+            "demo",
+            tmp_path,
+            headroom=0,
+            memory_headroom=0,
+            max_strength=2,
+            rest=[],
+            policy=file,
+        )
+
+
 def test_all_conflicts_are_named_at_once() -> None:
     with pytest.raises(options.OptionError) as caught:
         arm(parsed(grpc=True, enable_dbo=True, api_server_count=4))
