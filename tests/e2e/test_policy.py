@@ -1,0 +1,185 @@
+"""A policy in force on a real server: rules by key, escapes, websockets, reloading by signal."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from profiles.profile import Profile
+from tests.e2e.running import PROMPT, Running, command, free_port, ready, start, stop
+
+pytestmark = pytest.mark.e2e
+
+ACME, BATCH, OPERATOR = "key-of-acme", "key-of-batch", "key-of-an-operator"
+
+
+def policy(fallback: str) -> str:
+    keys = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in TENANTS.items()}
+    return f"""
+version: 1
+defaults:
+  target: [field, accept-language, detect, {{language: {fallback}}}]
+  overrides: [target]
+tenants:
+  acme: ["sha256:{keys["acme"]}"]
+  batch: ["sha256:{keys["batch"]}"]
+rules:
+  - name: acme
+    when: {{tenant: acme}}
+    target: [{{language: ja}}]
+    suppress: [zh]
+    overrides: []
+  - {{name: batch, when: {{tenant: batch}}, steer: false}}
+"""
+
+
+TENANTS = {"acme": ACME, "batch": BATCH}
+
+
+@pytest.fixture(scope="module")
+def server(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("policy")
+    (folder / "policy.yaml").write_text(policy("de"))
+    port, log = free_port(), folder / "log"
+    more = ("--policy", str(folder / "policy.yaml"), "--api-key", ACME, BATCH, OPERATOR)
+    process = start(command(profile_folder, port, "demo", *more), log)
+    running = Running(f"http://127.0.0.1:{port}", folder, log, process)
+    try:
+        ready(running.url, process, log)
+        yield running
+    finally:
+        stop(process)
+
+
+def complete(server: Running, key: str, headers: dict[str, str] | None = None, **body: Any) -> Any:
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0)
+    return client.completions.with_raw_response.create(
+        model="demo",
+        prompt=PROMPT,
+        max_tokens=8,
+        temperature=0,
+        extra_headers=headers,
+        extra_body=body,
+    )
+
+
+def applied(answer: Any) -> tuple[str, str]:
+    """(the rule, the target that was applied)."""
+    profile = answer.headers["x-steering-profile"]
+    return answer.headers["x-steering-policy"], profile.partition("@")[0]
+
+
+def text(answer: Any) -> str:
+    found: str = answer.parse().choices[0].text
+    return found
+
+
+def test_who_asks_for_nothing_is_steered_as_the_rule_says(server: Running) -> None:
+    plain, asked = complete(server, OPERATOR), complete(server, OPERATOR, steering={"target": "de"})
+    assert applied(plain) == applied(asked) == ("defaults", "de")
+    japanese = complete(server, OPERATOR, {"Accept-Language": "ja-JP, en;q=0.5"})
+    assert applied(japanese) == ("defaults", "ja")
+    untouched = complete(server, BATCH)
+    assert applied(untouched) == ("batch", "none; reason=exempt")
+    assert text(plain) == text(asked) != text(untouched)
+    assert text(japanese) not in {text(plain), text(untouched)}
+
+
+def test_a_tenant_gets_its_language_and_no_other(
+    server: Running, profiles: dict[str, Profile]
+) -> None:
+    answer = complete(server, ACME)
+    assert applied(answer) == ("acme", "ja")
+    assert f'suppress="zh@{profiles["zh"].version}"' in answer.headers["x-steering-profile"]
+    for key, headers, body in [
+        (ACME, None, {"steering": {"target": "de"}}),
+        (ACME, {"X-Steering-Target": "de"}, {}),
+        (ACME, None, {"steering": {"target": "ja", "strength": 0.01}}),
+        (BATCH, {"X-Api-Key": ACME}, {}),
+    ]:
+        with pytest.raises(openai.APIStatusError) as refused:
+            complete(server, key, headers, **body)
+        assert refused.value.status_code in {400, 403}
+    also = complete(server, OPERATOR, {"X-Api-Key": ACME})  # the operator's key opens no way out
+    assert applied(also) == ("acme", "ja")
+    assert text(also) == text(answer)
+
+
+def test_a_stream_is_steered_alike(server: Running) -> None:
+    body = {"model": "demo", "prompt": PROMPT, "max_tokens": 8, "temperature": 0, "stream": True}
+    headers = {"Authorization": f"Bearer {ACME}"}
+    url = f"{server.url}/v1/completions"
+    with httpx.stream("POST", url, json=body, headers=headers, timeout=120) as stream:
+        assert applied(stream) == ("acme", "ja")
+        chunks = [line for line in stream.iter_lines() if line.startswith("data: {")]
+    parts = [httpx.Response(200, text=chunk[6:]).json()["choices"] for chunk in chunks]
+    assert "".join(choices[0]["text"] for choices in parts if choices) == text(
+        complete(server, ACME)
+    )
+
+
+def test_what_cannot_be_steered_is_not_served(server: Running) -> None:
+    headers = {"Authorization": f"Bearer {ACME}"}
+    with httpx.Client(base_url=server.url, headers=headers, timeout=60) as http:
+        for path in ("/v1/chat/completions/batch", "/inference/v1/generate", "/invocations"):
+            refused = http.post(path, json={"model": "demo", "prompt": PROMPT})
+            assert refused.status_code == 400, path
+            assert refused.headers["x-steering-policy"] == "acme"
+        counted = http.post("/tokenize", json={"model": "demo", "prompt": PROMPT})
+        assert counted.status_code == 200
+        assert http.get("/v1/models").status_code == 200
+    with pytest.raises(InvalidStatus) as denied:
+        connect(
+            f"{server.url.replace('http', 'ws')}/v1/realtime?model=demo", additional_headers=headers
+        )
+    assert denied.value.response.headers["x-steering-policy"] == "acme"
+
+
+def test_a_hangup_reloads_and_a_bad_file_changes_nothing(server: Running) -> None:
+    file = server.folder / "policy.yaml"
+
+    def hang_up(content: str, result: str) -> None:
+        labels = {"result": result}
+        before = server.metric("langsteer_policy_reloads_total", **labels)
+        file.write_text(content)
+        server.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 30
+        while server.metric("langsteer_policy_reloads_total", **labels) == before:
+            assert time.monotonic() < deadline, server.log.read_text()[-2000:]
+            time.sleep(0.2)
+
+    hang_up("version: 1\nrules: nonsense\n", "invalid")
+    assert applied(complete(server, OPERATOR)) == ("defaults", "de")
+    assert applied(complete(server, ACME)) == ("acme", "ja")
+    hang_up(policy("ja"), "ok")
+    assert applied(complete(server, OPERATOR)) == ("defaults", "ja")
+    hang_up(policy("de"), "ok")
+
+
+def test_operators_see_and_reload_it_and_tenants_do_not(server: Running) -> None:
+    url = f"{server.url}/v1/steering/policy"
+
+    def ask(method: str, url: str, key: str) -> httpx.Response:
+        return httpx.request(method, url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+
+    shown = ask("GET", url, OPERATOR).json()
+    assert [rule["name"] for rule in shown["policy"]["rules"]] == ["acme", "batch"]
+    assert hashlib.sha256(ACME.encode()).hexdigest() not in str(shown)
+    (server.folder / "policy.yaml").write_text("version: 2\n")
+    refused = ask("POST", f"{url}/reload", OPERATOR)
+    assert (refused.status_code, refused.json()["problems"][0]["place"]) == (422, "version")
+    (server.folder / "policy.yaml").write_text(policy("de"))
+    assert ask("POST", f"{url}/reload", OPERATOR).json()["digest"] == shown["digest"]
+    for method, path in (("GET", ""), ("POST", "/reload")):
+        assert ask(method, url + path, ACME).status_code == 403
+    assert ask("GET", url, "unknown").status_code == 401
