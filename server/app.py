@@ -21,6 +21,8 @@ from server.gate import Gate
 from server.leases import Leases
 from server.metrics import Metrics
 from server.middleware import SteeringMiddleware
+from server.monitor.answer_log import AnswerLog
+from server.monitor.monitor import Monitor
 from server.policy_file import PolicyFile
 from server.registry import Registry
 from server.scan import scan
@@ -80,10 +82,30 @@ class SteeringEndpoints:
             max_strength=settings.max_strength,
             max_body=settings.max_body_mb << 20,
             gate=gate,
+            monitor=self._monitor(metrics),
         )
         admin.attach(app, self._running_registry, self._running_control)
         if self._policy is not None:
             policy_admin.attach(app, self._policy)
+
+    def _monitor(self, metrics: Metrics) -> Monitor | None:
+        settings = self._settings
+        if settings.monitor == "off":
+            return None
+        log: AnswerLog | None = None
+        if settings.monitor_log is not None:
+            log = AnswerLog(
+                settings.monitor_log,
+                sample=settings.monitor_sample,
+                sample_miss=settings.monitor_sample_miss,
+                text=settings.monitor_text,
+            )
+        return Monitor(
+            catalog=self._catalog,
+            metrics=metrics,
+            everything=settings.monitor == "all",
+            log=log,
+        )
 
     async def init_state(self, engine_client: Any, state: Any, args: Namespace) -> None:
         """Load every profile into every worker and prove the effect; the server waits for this.

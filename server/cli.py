@@ -70,6 +70,44 @@ def serve(
             envvar="LANGSTEER_POLICY",
         ),
     ] = None,
+    monitor: Annotated[
+        str,
+        typer.Option(
+            metavar="off|steered|all",
+            help="Which answers' language is identified and counted: none, steered ones and those "
+            "under a policy, or all.",
+            envvar="LANGSTEER_MONITOR",
+        ),
+    ] = "steered",
+    monitor_log: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to log a sample of them to, a JSON object a line.",
+            dir_okay=False,
+            envvar="LANGSTEER_MONITOR_LOG",
+        ),
+    ] = None,
+    monitor_sample: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of them to log.", envvar="LANGSTEER_MONITOR_SAMPLE"),
+    ] = 0.01,
+    monitor_sample_miss: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share to log of those in another language than was wanted.",
+            envvar="LANGSTEER_MONITOR_SAMPLE_MISS",
+        ),
+    ] = 1.0,
+    monitor_text: Annotated[
+        str,
+        typer.Option(
+            metavar="none|redacted|full",
+            help="What of their text to log.",
+            envvar="LANGSTEER_MONITOR_TEXT",
+        ),
+    ] = "none",
 ) -> None:
     """Run the server; exits with 1 and one message where that cannot work."""
     from server.launch import launch
@@ -83,6 +121,13 @@ def serve(
             max_strength=max_strength,
             rest=context.args,
             policy=policy,
+            monitor={
+                "monitor": monitor,
+                "monitor_log": str(monitor_log.resolve()) if monitor_log else None,
+                "monitor_sample": str(monitor_sample),
+                "monitor_sample_miss": str(monitor_sample_miss),
+                "monitor_text": monitor_text,
+            },
         )
     except LangsteerError as error:
         typer.echo(f"langsteer serve: {error}", err=True)

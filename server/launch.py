@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from profiles import versions
@@ -37,6 +38,7 @@ def launch(
     max_strength: float,
     rest: Sequence[str],
     policy: Path | None = None,
+    monitor: Mapping[str, str | None] = MappingProxyType({}),
 ) -> None:
     """Check profiles and plugins, then run vLLM's server until it ends.
 
@@ -48,6 +50,7 @@ def launch(
         max_strength: largest strength a request may ask for.
         rest: options for `vllm serve`, untouched.
         policy: file of rules that requests must meet, or None.
+        monitor: the monitor's settings by their names in `Settings`; None leaves one out.
 
     Raises:
         LangsteerError: model, profiles, policy, plugins, or options are not fit to serve; from the
@@ -58,8 +61,21 @@ def launch(
             f"MODEL comes first, found {model}: langsteer serve MODEL --profiles DIR [options]"
         )
     options.check_version(versions.vllm(), TESTED, os.environ)
+    settings = {
+        f"{PREFIX}{name.upper()}": value
+        for name, value in {
+            "model": model,
+            "profiles_dir": str(profiles.resolve()),
+            "max_strength": str(max_strength),
+            "policy": str(policy.resolve()) if policy else None,
+            **monitor,
+        }.items()
+        if value is not None
+    }
+    # Both before what takes long.
+    Settings.load({**os.environ, **settings})
     if policy is not None:
-        read_policy(policy, max_strength)  # before what takes long
+        read_policy(policy, max_strength)
     folder = resolve_model(model)
     profiles, files = read_folder(profiles, fingerprint(folder, model))
     capacity = plan(
@@ -68,14 +84,7 @@ def launch(
     if model == DEMO:
         # On a CPU vLLM would ask for nearly all memory there is; the demo needs little. GiB.
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
-    os.environ |= {
-        f"{PREFIX}MODEL": model,
-        f"{PREFIX}PROFILES_DIR": str(profiles.resolve()),
-        f"{PREFIX}MAX_STRENGTH": str(max_strength),
-    }
-    if policy is not None:
-        os.environ[f"{PREFIX}POLICY"] = str(policy.resolve())
-    Settings.load()
+    os.environ |= {**settings, f"{PREFIX}PROFILES_DIR": str(profiles.resolve())}
     os.environ |= options.environment(os.environ, _plugins())
     _check_entry_points()
     _serve(str(folder), None if Path(model).expanduser().is_dir() else model, capacity, rest)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
 from server.control import EngineFacts
 from server.errors import Reason
 from server.exchange import Outcome
+from server.monitor.reader import Part
+from server.monitor.verdict import Verdict
 from server.policy.ruling import Result
+
+# Why the monitor left an answer out: its line was full, it was too large, it could not be read.
+Unwatched = Literal["full", "large", "unread"]
 
 
 class Metrics:
@@ -67,6 +74,25 @@ class Metrics:
             ("result",),
             registry=registry,
         )
+        self._answers = Counter(
+            "langsteer_answers",
+            "Answers the monitor judged, by the language wanted, the one found, the verdict, the "
+            "rule of the policy, and the part: answer or reasoning.",
+            ("wanted", "found", "verdict", "policy", "part"),
+            registry=registry,
+        )
+        self._slips = Counter(
+            "langsteer_monitor_stream_slips",
+            "Streams that left the language wanted while they ran, each once.",
+            ("wanted", "policy"),
+            registry=registry,
+        )
+        self._unwatched = Counter(
+            "langsteer_monitor_dropped",
+            "Answers the monitor did not judge, by reason.",
+            ("reason",),
+            registry=registry,
+        )
         self._seen_tokens = 0
 
     def finished(self, labels: dict[str, str], outcome: Outcome) -> None:
@@ -80,6 +106,20 @@ class Metrics:
     def ruled(self, rule: str, result: Result) -> None:
         """Count a request that a rule was applied to; "" where it was refused before one was."""
         self._ruled.labels(policy=rule, result=result).inc()
+
+    def answered(
+        self, *, wanted: str, found: str, verdict: Verdict, policy: str, part: Part
+    ) -> None:
+        """Count an answer that was judged; languages by primary tag."""
+        self._answers.labels(wanted, found, verdict, policy, part).inc()
+
+    def slipped(self, wanted: str, policy: str) -> None:
+        """Count a stream that has left its language."""
+        self._slips.labels(wanted, policy).inc()
+
+    def unwatched(self, reason: Unwatched) -> None:
+        """Count an answer that was not judged."""
+        self._unwatched.labels(reason).inc()
 
     def policy_reloaded(self, usable: bool) -> None:
         """Count a reading of the policy file while serving."""

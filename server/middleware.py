@@ -20,6 +20,9 @@ from server.exchange import Exchange
 from server.gate import Gate
 from server.leases import Leases
 from server.metrics import Metrics
+from server.monitor.monitor import Monitor
+from server.monitor.subject import Subject
+from server.monitor.tap import Tap
 from server.policy.ruling import Ruling
 from server.refusal import Refusal
 from server.routes import OWN_PATHS, STEERABLE
@@ -48,6 +51,7 @@ class SteeringMiddleware:
         max_strength: largest strength a client may ask for.
         max_body: bytes; a larger body is not rewritten, and if not JSON, not scanned.
         gate: holds requests against a policy; None where there is none.
+        monitor: judges the language of answers; None where nobody does.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class SteeringMiddleware:
         max_strength: float,
         max_body: int,
         gate: Gate | None = None,
+        monitor: Monitor | None = None,
     ) -> None:
         self.app = app
         self._catalog = catalog
@@ -70,6 +75,7 @@ class SteeringMiddleware:
         self._max_strength = max_strength
         self._max_body = max_body
         self._gate = gate
+        self._monitor = monitor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket" and self._gate is not None:
@@ -115,11 +121,28 @@ class SteeringMiddleware:
                 if ruling is not None:
                     raise Refusal(error, ruling.rule) from error
                 return await JSONResponse(error.to_body(), error.status)(scope, receive, send)
-        if decision is not None:
-            return await self._steered(scope, receive, send, *decision, ruling)
-        if ruling is not None:
-            send = Exchange(receive, send, ruling.header(), ruling.always()).send
-        return await self.app(scope, replay, send)
+        tap = self._tap(path, send, decision[0] if decision else None, ruling)
+        send = tap.send if tap else send
+        try:
+            if decision is not None:
+                return await self._steered(scope, receive, send, *decision, ruling)
+            if ruling is not None:
+                send = Exchange(receive, send, ruling.header(), ruling.always()).send
+            return await self.app(scope, replay, send)
+        finally:
+            if tap:
+                tap.end()
+
+    def _tap(
+        self, path: str, send: Send, applied: AppliedSteering | None, ruling: Ruling | None
+    ) -> Tap | None:
+        """What watches the answer, if somebody does."""
+        monitor = self._monitor
+        if monitor is None or path not in STEERABLE:
+            return None
+        if applied is None and ruling is None and not monitor.everything:
+            return None
+        return Tap(send, Subject.of(path, applied, ruling), monitor)
 
     def _decide(self, path: str, scope: Scope, body: Body) -> tuple[AppliedSteering, bytes] | None:
         header = () if path.startswith(_INERT) else scopes.headers(scope, _HEADER)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from profiles.errors import LangsteerError
+from server.monitor.answer_log import LogText
 from steering.request import MAX_STRENGTH
 
 PREFIX = "LANGSTEER_"
+MonitorMode = Literal["off", "steered", "all"]
 
 
 class Settings(BaseModel):
@@ -34,6 +37,26 @@ class Settings(BaseModel):
         default=32,
         ge=1,
         description="Largest body, in MiB, of a request that asks for steering.",
+    )
+    monitor: MonitorMode = Field(
+        default="steered",
+        description="Which answers' language is judged: steered ones and those under a policy, "
+        "all, or none (--monitor).",
+    )
+    monitor_log: Path | None = Field(
+        default=None, description="File that some of them are logged to (--monitor-log)."
+    )
+    monitor_sample: float = Field(
+        default=0.01, ge=0, le=1, description="Share of them that is logged (--monitor-sample)."
+    )
+    monitor_sample_miss: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of the misses that is logged (--monitor-sample-miss).",
+    )
+    monitor_text: LogText = Field(
+        default="none", description="Whether their text is logged, and how (--monitor-text)."
     )
     metrics_timeout: float = Field(
         default=1.0,

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from server.languages import LanguageTag
+from server.monitor.prose import Excluded
 from steering.request import MAX_STRENGTH, Phase
 
 SourceName = Literal["field", "header", "accept-language", "locale", "detect"]
@@ -90,6 +91,20 @@ class StrengthRange(Part):
     )
 
 
+class Monitoring(Part):
+    """How the language of answers is judged."""
+
+    exclude: tuple[Excluded, ...] | None = Field(
+        default=None,
+        description="What of an answer is not counted: `code`, `quotes`, `names`. "
+        "Default `[code, quotes]`.",
+    )
+    tolerate: Annotated[float, Field(strict=True, ge=0, le=0.5)] | None = Field(
+        default=None,
+        description="Share of an answer that may be in another language. Default `0.1`.",
+    )
+
+
 class Block(Part):
     """Terms, every one of which may be left out."""
 
@@ -132,4 +147,9 @@ class Block(Part):
         default=None,
         description="Where no source names a language with a profile, or one to suppress has "
         "none: `refuse` the request, or serve it `unsteered` and say so. Default `refuse`.",
+    )
+    monitor: Monitoring | None = Field(
+        default=None,
+        description="How the language of answers is judged, `exclude` and `tolerate`, each "
+        "inherited on its own: [the monitor](monitor.md).",
     )

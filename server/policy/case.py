@@ -64,7 +64,7 @@ class Case:
         asked = self._asked
         clause, self.passed = self._book.choose(self._tenant(), self._model(), asked.route)
         self.clause = clause
-        exempt = Ruling(rule=clause.name, applied=None, reason=EXEMPT)
+        exempt = self._ruling(clause, None, EXEMPT)
         refuse_lookalikes(asked.fields)
         if asked.route not in STEERABLE:
             if not clause.terms.steer:
@@ -84,6 +84,15 @@ class Case:
             return exempt
         refuse_options(asked.fields)
         return self._steered(clause, client)
+
+    def _ruling(self, clause: Clause, applied: AppliedSteering | None, reason: str) -> Ruling:
+        return Ruling(
+            rule=clause.name,
+            applied=applied,
+            reason=reason,
+            terms=clause.terms,
+            tenant=self._tenant() or "",
+        )
 
     def _tenant(self) -> str | None:
         tenants = sorted(self._asked.tenants)
@@ -137,9 +146,9 @@ class Case:
                 raise client.nothing()
             if not reasons:  # no file that loads leads here; were there one, it would not matter
                 raise self._no_language(clause)
-            return Ruling(rule=clause.name, applied=None, reason=",".join(reasons))
+            return self._ruling(clause, None, ",".join(reasons))
         applied = AppliedSteering.of(target, away, client.strength(), client.phase())
-        return Ruling(rule=clause.name, applied=applied, reason=",".join(reasons))
+        return self._ruling(clause, applied, ",".join(reasons))
 
     def _decided(self, clause: Clause, client: Client) -> Entry | None:
         """The profile of the first source that names one."""

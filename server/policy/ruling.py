@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from server.applied import AppliedSteering
+from server.policy.terms import Terms
 
 HEADER = "X-Steering-Policy"
 NO_RULE = "-"
@@ -21,11 +22,15 @@ class Ruling:
         rule: its name.
         applied: the steering, or None where the request is served unsteered.
         reason: why something that the rule steers is left out; "" where nothing is.
+        terms: the rule's; None where nobody needs them.
+        tenant: whose key the request came with; "" where nobody's.
     """
 
     rule: str
     applied: AppliedSteering | None
     reason: str = ""
+    terms: Terms | None = None
+    tenant: str = ""
 
     @property
     def result(self) -> Result:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from server.languages import LanguageTag
-from server.policy.block import Block, FixedLanguage, Missing, StrengthRange
+from server.monitor.promise import EXCLUDE, TOLERATE
+from server.monitor.prose import Excluded
+from server.policy.block import Block, FixedLanguage, Missing, Monitoring, StrengthRange
 from steering.request import Phase
 
 
@@ -31,6 +33,7 @@ class Terms:
 
     Attributes:
         strength, weakest, strongest: of requests that name none; what a client may choose.
+        exclude, tolerate: as in `Promise`.
     """
 
     steer: bool
@@ -43,6 +46,8 @@ class Terms:
     phase: Phase
     overrides: frozenset[str]
     missing: Missing
+    exclude: frozenset[Excluded]
+    tolerate: float
 
     @classmethod
     def of(cls, block: Block, defaults: Block, max_strength: float) -> Terms:
@@ -63,6 +68,9 @@ class Terms:
             else Source(kind=each)
             for each in said["target"] or ()
         )
+        monitors = [each.monitor or Monitoring() for each in (block, defaults)]
+        excludes = [each.exclude for each in monitors if each.exclude is not None]
+        tolerates = [each.tolerate for each in monitors if each.tolerate is not None]
         default, least, most = _range(block.strength, defaults.strength, max_strength)
         return cls(
             steer=_steers(block, defaults),
@@ -77,6 +85,8 @@ class Terms:
             phase=said["phase"] or "all",
             overrides=frozenset(said["overrides"] or ()),
             missing=said["missing"] or "refuse",
+            exclude=frozenset([*excludes, EXCLUDE][0]),
+            tolerate=[*tolerates, TOLERATE][0],
         )
 
     def denies(self, tag: LanguageTag) -> bool:

@@ -22,6 +22,8 @@ from server.gate import Gate
 from server.leases import Leases
 from server.metrics import Metrics
 from server.middleware import SteeringMiddleware
+from server.monitor.answer_log import AnswerLog
+from server.monitor.monitor import Monitor
 from server.policy.load import load
 from steering.errors import EngineError
 from steering.request import SteeringRequest
@@ -171,13 +173,25 @@ class Upstream:
 class Stack:
     """The middleware around an upstream, its metrics, and a client."""
 
-    def __init__(self, catalog: Catalog, policy: str = "") -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        policy: str = "",
+        *,
+        everything: bool | None = None,
+        log: AnswerLog | None = None,
+    ) -> None:
         self.upstream = Upstream()
         self.registry = CollectorRegistry()
         self.leases = Leases()
         self.refreshed = 0
         metrics = Metrics(self.registry)
         self.book = load(policy.encode()) if policy else None
+        self.monitor: Monitor | None = None
+        if everything is not None:
+            self.monitor = Monitor(
+                catalog=lambda: catalog, metrics=metrics, everything=everything, log=log
+            )
         gate = Gate(
             lambda: self.book,  # type: ignore[arg-type, return-value]
             catalog=lambda: catalog,
@@ -195,6 +209,7 @@ class Stack:
             max_strength=8.0,
             max_body=4096,
             gate=gate if policy else None,
+            monitor=self.monitor,
         )
         transport = httpx.ASGITransport(self.app)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://test")
@@ -215,6 +230,23 @@ class Stack:
             )
             or 0
         )
+
+    def judged(self) -> dict[tuple[str, ...], float]:
+        """(wanted, found, verdict, policy, part) → how many, of the answers that were judged."""
+        assert self.monitor
+        assert self.monitor.worker.settle(20)
+        return {
+            tuple(sample.labels[key] for key in ("wanted", "found", "verdict", "policy", "part")): (
+                sample.value
+            )
+            for metric in self.registry.collect()
+            for sample in metric.samples
+            if sample.name == "langsteer_answers_total"
+        }
+
+    def dropped(self, reason: str) -> float:
+        name = "langsteer_monitor_dropped_total"
+        return self.registry.get_sample_value(name, {"reason": reason}) or 0
 
     def ruled(self, policy: str, result: str) -> float:
         labels = {"policy": policy, "result": result}
@@ -270,12 +302,12 @@ async def stack(catalog: Catalog) -> AsyncIterator[Stack]:
 
 
 @pytest.fixture
-async def ruled(catalog: Catalog) -> AsyncIterator[Callable[[str], Stack]]:
-    """ruled(policy): a stack with a policy, of which the text is given."""
+async def ruled(catalog: Catalog) -> AsyncIterator[Callable[..., Stack]]:
+    """ruled(policy): a stack with a policy, of which the text is given; as `Stack` otherwise."""
     made: list[Stack] = []
 
-    def make(policy: str) -> Stack:
-        made.append(Stack(catalog, policy))
+    def make(policy: str = "", **more: Any) -> Stack:
+        made.append(Stack(catalog, policy, **more))
         return made[-1]
 
     yield make

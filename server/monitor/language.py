@@ -1,0 +1,18 @@
+"""The language of a stretch of an answer, as a profile's language would be written."""
+
+from __future__ import annotations
+
+from server.languages import LanguageTag
+from server.monitor.verdict import UNKNOWN
+
+
+def language_of(text: str) -> str:
+    """Primary tag, aliases resolved; "und" where it cannot be told. The first call loads models."""
+    from profiles.judging.identify import identify
+
+    # JSON can hold halves of characters, which no encoder takes.
+    found = identify(text.encode(errors="ignore").decode()).language
+    try:
+        return LanguageTag.parse(found).language
+    except ValueError:
+        return UNKNOWN

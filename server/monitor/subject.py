@@ -1,0 +1,51 @@
+"""The request that an answer belongs to, as far as the monitor needs to know it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from server.applied import AppliedSteering
+from server.monitor.promise import EXCLUDE, TOLERATE, Promise
+from server.policy.ruling import Ruling
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """Whose answer it is and what it was to be.
+
+    Attributes:
+        promise: the languages that it should and should not be in.
+        route: of the request.
+        policy: the rule that was met; "" without a policy.
+        tenant: of the policy; "" where it was nobody's key.
+        steering: what was applied, as in X-Steering-Profile; "none" where nothing was.
+        strength, phase: of the steering; 0 and "" where there is none.
+    """
+
+    promise: Promise
+    route: str
+    policy: str = ""
+    tenant: str = ""
+    steering: str = "none"
+    strength: float = 0.0
+    phase: str = ""
+
+    @classmethod
+    def of(cls, route: str, applied: AppliedSteering | None, ruling: Ruling | None) -> Subject:
+        """From what was decided: the promise is kept as the rule's `monitor` says."""
+        terms = ruling.terms if ruling else None
+        promise = Promise(
+            wanted=applied.target.tag.language if applied and applied.target else "",
+            unwanted=tuple(entry.tag.language for entry in applied.suppress) if applied else (),
+            exclude=terms.exclude if terms else frozenset(EXCLUDE),
+            tolerate=terms.tolerate if terms else TOLERATE,
+        )
+        return cls(
+            promise=promise,
+            route=route,
+            policy=ruling.rule if ruling else "",
+            tenant=ruling.tenant if ruling else "",
+            steering=applied.header() if applied else "none",
+            strength=applied.strength if applied else 0.0,
+            phase=applied.phase if applied else "",
+        )

@@ -1,0 +1,75 @@
+"""Watches one answer go out: looks at each message after it was sent, and changes none."""
+
+from __future__ import annotations
+
+from starlette.types import Message, Send
+
+from server.monitor.monitor import Monitor
+from server.monitor.subject import Subject
+from server.monitor.watch import Watch
+
+_HANDED_OVER = 16 << 10  # bytes of a stream; fewer would only make more jobs
+_LARGEST = 1 << 20  # bytes of a whole document: it is parsed at once, which holds a lock
+
+
+class Tap:
+    """Between the application and the server's channel.
+
+    On the event loop it only keeps references to the bytes that were sent. What a client that left
+    did not get is not judged.
+
+    Args:
+        send: the server's channel.
+        subject: the request's.
+        monitor: gets the answer.
+    """
+
+    def __init__(self, send: Send, subject: Subject, monitor: Monitor) -> None:
+        self._send = send
+        self._subject = subject
+        self._monitor = monitor
+        self._watch: Watch | None = None
+        self._stream = False
+        self._chunks: list[bytes] = []
+        self._size = 0
+
+    async def send(self, message: Message) -> None:
+        """Send a message on, then look at it."""
+        await self._send(message)
+        if message["type"] == "http.response.start":
+            self._start(message)
+        elif self._watch is not None and message["type"] == "http.response.body":
+            self._keep(self._watch, message.get("body", b""))
+            if not message.get("more_body", False):
+                self.end()
+
+    def end(self) -> None:
+        """Nothing more will be sent; may be called again."""
+        if self._watch is not None:
+            self._hand_over(self._watch, end=True)
+            self._watch = None
+
+    def _start(self, message: Message) -> None:
+        headers = {key.lower(): value for key, value in message.get("headers", ())}
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip()
+        self._stream = kind == b"text/event-stream"
+        readable = self._stream or kind == b"application/json"
+        if message["status"] >= 300 or not readable or b"content-encoding" in headers:
+            return
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1")[:128]
+        self._watch = self._monitor.watch(self._subject, stream=self._stream, request_id=request_id)
+
+    def _keep(self, watch: Watch, body: bytes) -> None:
+        self._chunks.append(body)
+        self._size += len(body)
+        if self._stream and self._size >= _HANDED_OVER:
+            self._hand_over(watch, end=False)
+        elif self._size > _LARGEST:
+            self._monitor.too_large()
+            self._watch, self._chunks = None, []
+
+    def _hand_over(self, watch: Watch, *, end: bool) -> None:
+        chunks, size = self._chunks, self._size
+        self._chunks, self._size = [], 0
+        if not self._monitor.take(watch, chunks, size, end=end):
+            self._watch = None

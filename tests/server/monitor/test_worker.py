@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import pytest
+
+from server.monitor.worker import Worker
+
+
+def test_jobs_are_done_in_order_and_off_this_thread() -> None:
+    worker, done = Worker(), []
+    for number in range(50):
+        assert worker.put(lambda n=number: done.append((n, threading.current_thread().name)), 1)
+    assert worker.settle(10)
+    assert done == [(n, "langsteer-monitor") for n in range(50)]
+
+
+def test_no_more_waits_than_there_is_room_for() -> None:
+    worker, go = Worker(limit=4096), threading.Event()
+    wait = partial(go.wait, 10)
+    assert worker.put(wait, 1000)
+    assert worker.put(wait, 1000)
+    assert not worker.put(wait, 1000)
+    assert not worker.settle(0.01)
+    go.set()
+    assert worker.settle(10)
+    assert worker.put(wait, 3000)
+    assert not worker.put(wait, 4000)
+
+
+def test_a_job_that_fails_ends_nothing_and_its_text_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker, done = Worker(), []
+
+    def fail() -> None:
+        raise ValueError("secret text")
+
+    worker.put(fail, 1)
+    worker.put(lambda: done.append(1), 1)
+    assert worker.settle(10)
+    assert done == [1]
+    assert "ValueError" in caplog.text
+    assert "secret" not in caplog.text
