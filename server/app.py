@@ -53,12 +53,14 @@ class SteeringEndpoints:
         self._control: Control | None = None
         self._leases = Leases()
         self._policy: PolicyFile | None = None
+        self._monitor: Monitor | None = None
         self._default_model = ""
 
     def attach_router(self, app: FastAPI) -> None:
         """Add middleware and endpoints; once a process, as the metrics can be made only once."""
         settings, metrics = self._settings, Metrics()
         self._metrics = metrics
+        self._monitor = self._make_monitor(metrics)
         gate: Gate | None = None
         if settings.policy is not None:
             policy = PolicyFile(
@@ -82,13 +84,13 @@ class SteeringEndpoints:
             max_strength=settings.max_strength,
             max_body=settings.max_body_mb << 20,
             gate=gate,
-            monitor=self._monitor(metrics),
+            monitor=self._monitor,
         )
         admin.attach(app, self._running_registry, self._running_control)
         if self._policy is not None:
             policy_admin.attach(app, self._policy)
 
-    def _monitor(self, metrics: Metrics) -> Monitor | None:
+    def _make_monitor(self, metrics: Metrics) -> Monitor | None:
         settings = self._settings
         if settings.monitor == "off":
             return None
@@ -131,6 +133,8 @@ class SteeringEndpoints:
         )
         await registry.start()
         self._control, self._registry = control, registry
+        if self._monitor is not None:
+            await asyncio.to_thread(self._monitor.load)
         self._start_policy(args)
 
     def _start_policy(self, args: Namespace) -> None:

@@ -56,6 +56,10 @@ class Monitor:
         self._language = language
         self._quiet_until = 0.0
 
+    def load(self) -> None:
+        """Load the identifiers now, not with the first answer: it takes a second."""
+        self._language("The models are loaded now.")
+
     def watch(self, subject: Subject, *, stream: bool, request_id: str) -> Watch:
         """A new answer begins."""
         return Watch(
@@ -64,6 +68,7 @@ class Monitor:
             request_id=request_id,
             reports=self,
             language=self._identify,
+            pause=_pause,
             keep=self._log.keeps if self._log else 0,
         )
 
@@ -118,10 +123,14 @@ class Monitor:
 
     def _identify(self, text: str) -> str:
         found = self._language(text)
-        # The event loop waits for the interpreter's lock: this lets it have it in between.
-        time.sleep(_NAP)
+        _pause()
         return found
 
     def _counted(self, found: str) -> str:
         known = COUNTED | {entry.tag.language for entry in self._catalog()} | {UNKNOWN}
         return found if found in known else "other"
+
+
+def _pause() -> None:
+    # The event loop waits for the interpreter's lock; a thread that sleeps gives it up.
+    time.sleep(_NAP)

@@ -14,7 +14,7 @@ from server.monitor.verdict import Finding, judge
 
 PIECE = 2000  # characters, after which what has come is judged
 _HELD = 16_000  # characters that wait for the end of a JSON document, or of a block of code
-_LOOKED_AT = 12  # segments of a piece, evenly spread: they bound what judging a piece costs
+_LOOKED_AT = 8  # segments of a piece, evenly spread: they bound what judging a piece costs
 _STOPS = re.compile(r"[.!?…][\"”“»)\]]*\s|[。！？।؟]")
 _JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\[{\"])")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"(\s*:)?')  # the second group: it is a key

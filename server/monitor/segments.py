@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 # Where a sentence may end: a line, or a full stop with what closes after it.
 _END = re.compile(r"\n+|[.!?…]+[\"”“»)\]]*\s+|[。！？]+[」』）]*|[।؟]\s*")
+_WIDE = re.compile(r"[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
+_HANGUL = re.compile(r"[\uac00-\ud7a3]")
 _LONGEST = 400  # characters; text without any stop is cut there
 
 
@@ -34,16 +36,10 @@ def segments(text: str, shortest: int = 60) -> list[str]:
 
 def weight(text: str) -> int:
     """How much a text says of its language: 1 a letter, 2 one of Hangul, 3 an ideograph or kana."""
-    return sum(_weight(character) for character in text)
-
-
-def _weight(character: str) -> int:
-    if not character.isalpha():
-        return 0
-    code = ord(character)
-    if code < 0x2E80:
-        return 1
-    return 2 if 0xAC00 <= code <= 0xD7A3 else 3
+    found = sum(map(str.isalpha, text))
+    if not text.isascii():
+        found += 2 * len(_WIDE.findall(text)) + len(_HANGUL.findall(text))
+    return found
 
 
 def _sentences(text: str) -> Iterator[str]:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.monitor.reader import Part, Reader
+from server.monitor.reader import Part, Piece, Reader
 from server.monitor.running import Running
 from server.monitor.subject import Subject
 from server.monitor.verdict import Finding
 
+_SLICE = 4 << 10  # bytes of a stream read at a time
 _CHOICES = 64  # texts of one request that are judged
 
 
@@ -61,6 +62,7 @@ class Watch:
         request_id: X-Request-Id of the answer, or "".
         reports: told what is found.
         language: gives the language of a text.
+        pause: called between steps, for whoever waits for the interpreter's lock.
         keep: characters of either end to keep for a log.
     """
 
@@ -72,6 +74,7 @@ class Watch:
         request_id: str,
         reports: Reports,
         language: Callable[[str], str],
+        pause: Callable[[], None],
         keep: int,
     ) -> None:
         self._subject = subject
@@ -79,6 +82,7 @@ class Watch:
         self._request_id = request_id
         self._reports = reports
         self._language = language
+        self._pause = pause
         self._keep = keep
         self._reader = Reader(stream=stream)
         self._texts: dict[tuple[int, Part], Running] = {}
@@ -91,8 +95,17 @@ class Watch:
             chunks: what came since the last call.
             end: whether that was all.
         """
-        pieces = self._reader.feed(b"".join(chunks))
-        for piece in [*pieces, *(self._reader.end() if end else ())]:
+        data = b"".join(chunks)
+        step = _SLICE if self._stream else max(1, len(data))
+        for start in range(0, len(data), step):
+            self._read(self._reader.feed(data[start : start + step]))
+            self._pause()
+        if end:
+            self._read(self._reader.end())
+            self._end()
+
+    def _read(self, pieces: Sequence[Piece]) -> None:
+        for piece in pieces:
             key = (piece.choice, piece.part)
             text = self._texts.get(key)
             if text is None:
@@ -102,8 +115,6 @@ class Watch:
                 self._texts[key] = text
             for finding in text.add(piece.text):
                 self._look(piece.part, finding, text.characters)
-        if end:
-            self._end()
 
     def _look(self, part: Part, finding: Finding, characters: int) -> None:
         if self._stream and not self._warned and part == "answer" and finding.verdict == "miss":

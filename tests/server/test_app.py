@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sys
 from argparse import Namespace
@@ -86,6 +87,46 @@ async def test_from_start_to_a_steered_request(plugin: SteeringEndpoints, app: F
         assert len((await client.get("/v1/steering/profiles")).json()["data"]) == 2
         await client.get("/metrics")
     assert REGISTRY.get_sample_value("langsteer_profiles_loaded") == 2
+
+
+async def test_answers_are_watched_unless_it_is_off(
+    plugin: SteeringEndpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert plugin._monitor is None
+    monkeypatch.setenv("LANGSTEER_MONITOR_LOG", str(tmp_path / "log.jsonl"))
+    monkeypatch.setenv("LANGSTEER_MONITOR_TEXT", "full")
+    plugin = SteeringEndpoints()
+    app = FastAPI()
+    text = "Das ist eine Antwort auf Deutsch, und sie ist lang genug dafür. " * 2
+
+    @app.post("/v1/completions")
+    async def answer(body: dict[str, Any]) -> dict[str, Any]:
+        return {"choices": [{"index": 0, "text": text}]}
+
+    plugin.attach_router(app)
+    await plugin.init_state(Client("generate"), app.state, Namespace(model="/m"))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        await client.post("/v1/completions", json={"steering": {"target": "ja"}})
+        await client.post("/v1/completions", json={})
+    assert plugin._monitor
+    assert not plugin._monitor.everything
+    assert plugin._monitor.worker.settle(20)
+    labels = {"wanted": "ja", "found": "de", "verdict": "miss", "policy": "", "part": "answer"}
+    assert REGISTRY.get_sample_value("langsteer_answers_total", labels) == 1
+    assert plugin._monitor._log
+    plugin._monitor._log.close()
+    (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert json.loads(line)["text"] == text
+
+
+def test_no_monitor_where_it_is_off(
+    plugin: SteeringEndpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGSTEER_MONITOR", "off")
+    plugin = SteeringEndpoints()
+    plugin.attach_router(FastAPI())
+    assert plugin._monitor is None
 
 
 POLICY = """

@@ -177,6 +177,48 @@ def test_unknown_options_reach_vllm(
     assert (result.exit_code, seen["policy"]) == (0, tmp_path / "p.yaml")
 
 
+def test_the_monitors_options_become_settings(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(launch, "launch", lambda *_, **more: seen.update(more))
+
+    def settings(*options: str, **environment: str) -> Settings:
+        arguments = ["serve", "demo", "--profiles", str(tmp_path), *options]
+        result = CliRunner().invoke(app, arguments, env=environment)
+        assert (result.exit_code, seen["rest"]) == (0, []), result.output
+        given = {
+            f"LANGSTEER_{name.upper()}": value
+            for name, value in seen["monitor"].items()
+            if value is not None
+        }
+        return Settings.load({"LANGSTEER_MODEL": "m", "LANGSTEER_PROFILES_DIR": "/p", **given})
+
+    found = settings()
+    assert (found.monitor, found.monitor_log, found.monitor_text) == ("steered", None, "none")
+    assert (found.monitor_sample, found.monitor_sample_miss) == (0.01, 1.0)
+    options = ["--monitor", "all", "--monitor-log", str(tmp_path / "a.jsonl")]
+    found = settings(*options, "--monitor-sample", "0.5", LANGSTEER_MONITOR_TEXT="full")
+    assert (found.monitor, found.monitor_log) == ("all", tmp_path / "a.jsonl")
+    assert (found.monitor_sample, found.monitor_text) == (0.5, "full")
+
+
+def test_a_setting_that_means_nothing_is_found_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "check_version", lambda *_: None)
+    with pytest.raises(LangsteerError, match=r"LANGSTEER_MONITOR: .*'off', 'steered' or 'all'"):
+        launch.launch(
+            "demo",
+            tmp_path,
+            headroom=0,
+            memory_headroom=0,
+            max_strength=2,
+            rest=[],
+            monitor={"monitor": "some"},
+        )
+
+
 def test_errors_are_one_message_and_exit_1(
     app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
