@@ -30,6 +30,7 @@ class Exchange:
         self._send = send
         self._applied = applied.encode("ascii")
         self._always = tuple(always)
+        self._more: tuple[RawHeader, ...] = ()
         self._status = 0
         self._stream = False
         self._failed = False
@@ -64,6 +65,21 @@ class Exchange:
             # What is sent after the client left goes nowhere, so it completes nothing.
             self._complete = not self._gone
 
+    def tell(self, applied: str, more: Iterable[RawHeader]) -> None:
+        """Change what an answer that is no error will say, before it starts.
+
+        Args:
+            applied: value of X-Steering-Profile.
+            more: further headers.
+        """
+        self._applied = applied.encode("ascii")
+        self._more = tuple(more)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the client left before it had the whole answer."""
+        return self._gone
+
     @property
     def outcome(self) -> Outcome:
         """How the request ended; asked for once the application has returned."""
@@ -81,5 +97,5 @@ class Exchange:
         kinds = [value for key, value in headers if key.lower() == b"content-type"]
         self._stream = any(value.startswith(b"text/event-stream") for value in kinds)
         if self._status < 400:
-            headers.append((HEADER, self._applied))
+            headers += [(HEADER, self._applied), *self._more]
         return {**message, "headers": headers}

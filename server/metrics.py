@@ -81,6 +81,13 @@ class Metrics:
             ("wanted", "found", "verdict", "policy", "part"),
             registry=registry,
         )
+        self._enforced = Counter(
+            "langsteer_enforced_requests",
+            "Requests whose answer was held back and judged, by the rule of the policy, the "
+            "verdict on what was served, and how often it was asked.",
+            ("policy", "verdict", "attempts"),
+            registry=registry,
+        )
         self._slips = Counter(
             "langsteer_monitor_stream_slips",
             "Streams that left the language wanted while they ran, each once.",
@@ -112,6 +119,10 @@ class Metrics:
     ) -> None:
         """Count an answer that was judged; languages by primary tag."""
         self._answers.labels(wanted, found, verdict, policy, part).inc()
+
+    def enforced(self, policy: str, verdict: Verdict, attempts: int) -> None:
+        """Count a request that may have been asked more than once."""
+        self._enforced.labels(policy, verdict, str(attempts)).inc()
 
     def slipped(self, wanted: str, policy: str) -> None:
         """Count a stream that has left its language."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, cast
 
 from starlette import formparsers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server import scopes
+from server import channel, scopes
 from server.applied import AppliedSteering
 from server.body import Body
 from server.catalog import Catalog
 from server.decide import decide
+from server.enforcer import NOT_ENFORCED, Ask, Enforcer
 from server.errors import ApiError, BodyTooLargeError
-from server.exchange import Exchange
+from server.exchange import Exchange, RawHeader
 from server.gate import Gate
 from server.leases import Leases
 from server.metrics import Metrics
@@ -76,6 +78,7 @@ class SteeringMiddleware:
         self._max_body = max_body
         self._gate = gate
         self._monitor = monitor
+        self._enforcer = Enforcer(metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket" and self._gate is not None:
@@ -100,19 +103,18 @@ class SteeringMiddleware:
         form = not Body.is_json(media_type)
         gate = self._gate if self._gate is not None and self._gate.governs(path) else None
         limit = self._max_body if form or (gate and path in STEERABLE) else None
-        messages, whole = await _read(receive, limit)
+        messages, whole = await channel.read(receive, limit)
         if messages[-1]["type"] == "http.disconnect":
             return None  # nobody is left to answer
-        replay = _replay(messages, receive)
+        replay = channel.replay(messages, receive)
         raw = b"".join(message.get("body", b"") for message in messages)
         body = Body(raw, media_type, _charset(content_type) if form else "") if whole else None
         ruling: Ruling | None = None
-        decision: tuple[AppliedSteering, bytes] | None = None
+        decision: tuple[AppliedSteering, dict[str, Any]] | None = None
         if gate is not None:
             ruling, fields = gate.rule(scope, path, body)
             if ruling.applied is not None:
-                rewritten = Body.rewritten(cast(dict[str, Any], fields), ruling.applied.request())
-                decision = ruling.applied, rewritten
+                decision = ruling.applied, cast(dict[str, Any], fields)
         if body is not None and (ruling is None or path not in STEERABLE):
             try:
                 decision = self._decide(path, scope, body)
@@ -125,7 +127,7 @@ class SteeringMiddleware:
         send = tap.send if tap else send
         try:
             if decision is not None:
-                return await self._steered(scope, receive, send, *decision, ruling)
+                return await self._steered(scope, receive, send, *decision, ruling, tap)
             if ruling is not None:
                 send = Exchange(receive, send, ruling.header(), ruling.always()).send
             return await self.app(scope, replay, send)
@@ -144,7 +146,9 @@ class SteeringMiddleware:
             return None
         return Tap(send, Subject.of(path, applied, ruling), monitor)
 
-    def _decide(self, path: str, scope: Scope, body: Body) -> tuple[AppliedSteering, bytes] | None:
+    def _decide(
+        self, path: str, scope: Scope, body: Body
+    ) -> tuple[AppliedSteering, dict[str, Any]] | None:
         header = () if path.startswith(_INERT) else scopes.headers(scope, _HEADER)
         if not header and not body.suspicious():
             return None
@@ -164,7 +168,7 @@ class SteeringMiddleware:
                 f"{self._max_body} (LANGSTEER_MAX_BODY_MB)",
                 reason="too_large",
             )
-        return applied, Body.rewritten(fields, applied.request())
+        return applied, fields
 
     async def _steered(
         self,
@@ -172,25 +176,69 @@ class SteeringMiddleware:
         receive: Receive,
         send: Send,
         applied: AppliedSteering,
-        body: bytes,
+        fields: dict[str, Any],
         ruling: Ruling | None,
+        tap: Tap | None,
     ) -> None:
         told = ruling.header() if ruling else applied.header()
         exchange = Exchange(receive, send, told, ruling.always() if ruling else ())
+
+        async def ask(applied: AppliedSteering, send: Send) -> None:
+            body = Body.rewritten(fields, applied.request())
+            message: Message = {"type": "http.request", "body": body, "more_body": False}
+            replay = channel.replay([message], exchange.receive)
+            await self.app(scopes.resized(scope, len(body)), replay, send)
+
         hashes = applied.hashes()
         # Nothing was awaited since the catalogue was read: what it offered is still loaded.
         self._leases.take(hashes)
-        message: Message = {"type": "http.request", "body": body, "more_body": False}
         try:
-            await self.app(
-                _resized(scope, len(body)), _replay([message], exchange.receive), exchange.send
-            )
+            if ruling is not None and ruling.terms is not None and ruling.terms.enforce:
+                path = scopes.route(scope)
+                applied = await self._enforced(ask, exchange, ruling, fields, path, tap)
+            else:
+                await ask(applied, exchange.send)
         except asyncio.CancelledError:
             exchange.cancel()
             raise
         finally:
             self._leases.give_back(hashes)
             self._metrics.finished(applied.labels(), exchange.outcome)
+
+    async def _enforced(
+        self,
+        ask: Ask,
+        exchange: Exchange,
+        ruling: Ruling,
+        fields: dict[str, Any],
+        path: str,
+        tap: Tap | None,
+    ) -> AppliedSteering:
+        """Ask, and ask again where the answer is in the wrong language; what was served."""
+        applied, terms = ruling.applied, ruling.terms
+        assert applied is not None
+        assert terms is not None
+
+        def chosen(served: AppliedSteering, more: list[RawHeader]) -> None:
+            exchange.tell(replace(ruling, applied=served).header(), more)
+            if tap is not None:
+                tap.subject = Subject.of(path, served, ruling)
+
+        # One goes out as it comes, the other comes by another request: neither can be held back.
+        if why := next((key for key in ("stream", "background") if fields.get(key)), ""):
+            chosen(applied, [(NOT_ENFORCED, f"no; reason={why}".encode())])
+            await ask(applied, exchange.send)
+            return applied
+        return await self._enforcer.serve(
+            ask,
+            exchange,
+            applied=applied,
+            promise=Subject.of(path, applied, ruling).promise,
+            strengths=terms.enforce,
+            on=terms.enforce_on,
+            policy=ruling.rule,
+            chosen=chosen,
+        )
 
 
 def _charset(content_type: str) -> str:
@@ -200,35 +248,3 @@ def _charset(content_type: str) -> str:
     options = parse(content_type)[1] if parse else {}
     charset: bytes = options.get(b"charset", b"")
     return charset.decode("latin-1").strip().lower()
-
-
-def _resized(scope: Scope, length: int) -> Scope:
-    """The scope of a request whose body was replaced by one of `length` bytes."""
-    stale = {b"content-length", b"transfer-encoding"}
-    headers = [(key, value) for key, value in scope["headers"] if key not in stale]
-    return {**scope, "headers": [*headers, (b"content-length", str(length).encode())]}
-
-
-async def _read(receive: Receive, limit: int | None) -> tuple[list[Message], bool]:
-    """The messages of a body, and whether that is all of it; stops early beyond `limit` bytes."""
-    messages: list[Message] = []
-    size = 0
-    while True:
-        message = await receive()
-        messages.append(message)
-        size += len(message.get("body", b""))
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            return messages, True
-        if limit is not None and size > limit:
-            return messages, False
-
-
-def _replay(messages: list[Message], receive: Receive) -> Receive:
-    """A channel that gives `messages` first, then whatever `receive` gives."""
-    waiting = iter(messages)
-
-    async def channel() -> Message:
-        message = next(waiting, None)
-        return await receive() if message is None else message
-
-    return channel

@@ -36,7 +36,7 @@ def read_policy(path: Path, max_strength: float) -> Book:
         text = f"cannot read {path}: {error.strerror or error}"
         raise PolicyFileError([Problem(place="", line=0, text=text)]) from error
     book = load(data, max_strength)
-    if book.detects:
+    if book.identifies:
         detected("The models are loaded now, not with the first request.")
     return book
 

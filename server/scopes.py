@@ -30,3 +30,10 @@ def api_keys(scope: Scope) -> tuple[str, ...]:
         if scheme.lower() == "bearer":
             found.append(key)
     return tuple(key for key in found if key)
+
+
+def resized(scope: Scope, length: int) -> Scope:
+    """The scope of a request whose body was replaced by one of `length` bytes."""
+    stale = {b"content-length", b"transfer-encoding"}
+    headers = [(key, value) for key, value in scope["headers"] if key not in stale]
+    return {**scope, "headers": [*headers, (b"content-length", str(length).encode())]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from server.languages import LanguageTag
+from server.monitor.pause import pause
 from server.monitor.verdict import UNKNOWN
 
 
@@ -16,3 +17,10 @@ def language_of(text: str) -> str:
         return LanguageTag.parse(found).language
     except ValueError:
         return UNKNOWN
+
+
+def gently(text: str) -> str:
+    """As `language_of`; for threads beside an event loop."""
+    found = language_of(text)
+    pause()
+    return found

@@ -10,7 +10,8 @@ from functools import partial
 from server.catalog import Catalog
 from server.metrics import Metrics
 from server.monitor.answer_log import AnswerLog
-from server.monitor.language import language_of
+from server.monitor.language import gently
+from server.monitor.pause import pause
 from server.monitor.subject import Subject
 from server.monitor.verdict import UNKNOWN, Finding
 from server.monitor.watch import Seen, Watch
@@ -22,7 +23,6 @@ logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
 COUNTED = frozenset(
     {"ar", "de", "en", "es", "fr", "hi", "it", "ja", "ko", "nl", "pl", "pt", "ru", "tr", "vi", "zh"}
 )
-_NAP = 1e-4
 _QUIET = 60.0
 
 
@@ -46,7 +46,7 @@ class Monitor:
         everything: bool = False,
         log: AnswerLog | None = None,
         worker: Worker | None = None,
-        language: Callable[[str], str] = language_of,
+        language: Callable[[str], str] = gently,
     ) -> None:
         self.everything = everything
         self.worker = worker or Worker()
@@ -67,8 +67,8 @@ class Monitor:
             stream=stream,
             request_id=request_id,
             reports=self,
-            language=self._identify,
-            pause=_pause,
+            language=self._language,
+            pause=pause,
             keep=self._log.keeps if self._log else 0,
         )
 
@@ -121,16 +121,6 @@ class Monitor:
                 subject.promise.wanted or f"in none of {', '.join(subject.promise.unwanted)}",
             )
 
-    def _identify(self, text: str) -> str:
-        found = self._language(text)
-        _pause()
-        return found
-
     def _counted(self, found: str) -> str:
         known = COUNTED | {entry.tag.language for entry in self._catalog()} | {UNKNOWN}
         return found if found in known else "other"
-
-
-def _pause() -> None:
-    # The event loop waits for the interpreter's lock; a thread that sleeps gives it up.
-    time.sleep(_NAP)

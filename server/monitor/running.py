@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 
 from server.monitor.promise import Promise
 from server.monitor.prose import fence, prose
@@ -108,10 +109,11 @@ class Running:
         if self._is_json(piece):
             piece = _string_values(piece)
         found = segments(prose(piece, self._promise.exclude))
-        every = max(1, -(-len(found) // _LOOKED_AT))
-        for start in range(0, len(found), every):
-            stands_for = sum(map(weight, found[start : start + every]))
-            counted[self._language(found[start])] += stands_for
+        looked_at = min(len(found), _LOOKED_AT)
+        bounds = [n * len(found) // looked_at for n in range(looked_at)]
+        for start, end in pairwise([*bounds, len(found)]):
+            # A neighbour that is not looked at is taken to be in the same language.
+            counted[self._language(found[start])] += sum(map(weight, found[start:end]))
         self._counted += counted
         return counted
 

@@ -12,7 +12,7 @@ _HANGUL = re.compile(r"[\uac00-\ud7a3]")
 _LONGEST = 400  # characters; text without any stop is cut there
 
 
-def segments(text: str, shortest: int = 60) -> list[str]:
+def segments(text: str, shortest: int = 40) -> list[str]:
     """Sentences and lines in order, neighbours joined until each is long enough.
 
     Args:

@@ -22,11 +22,14 @@ class Tap:
         send: the server's channel.
         subject: the request's.
         monitor: gets the answer.
+
+    Attributes:
+        subject: as given; may be changed before the answer starts.
     """
 
     def __init__(self, send: Send, subject: Subject, monitor: Monitor) -> None:
         self._send = send
-        self._subject = subject
+        self.subject = subject
         self._monitor = monitor
         self._watch: Watch | None = None
         self._stream = False
@@ -57,7 +60,7 @@ class Tap:
         if message["status"] >= 300 or not readable or b"content-encoding" in headers:
             return
         request_id = headers.get(b"x-request-id", b"").decode("latin-1")[:128]
-        self._watch = self._monitor.watch(self._subject, stream=self._stream, request_id=request_id)
+        self._watch = self._monitor.watch(self.subject, stream=self._stream, request_id=request_id)
 
     def _keep(self, watch: Watch, body: bytes) -> None:
         self._chunks.append(body)

@@ -105,6 +105,19 @@ class Monitoring(Part):
     )
 
 
+class Enforcement(Part):
+    """Asking again where an answer is in another language than it was to be in."""
+
+    strengths: Annotated[tuple[Factor, ...], Field(max_length=4)] | None = Field(
+        default=None,
+        description="Strengths to ask again with, rising, four at most, none over the rule's "
+        "`strength.max`. Default `[]`: never ask again.",
+    )
+    on: Annotated[tuple[Literal["miss", "mixed"], ...], Field(min_length=1)] | None = Field(
+        default=None, description="Verdicts to ask again on: `miss`, `mixed`. Default `[miss]`."
+    )
+
+
 class Block(Part):
     """Terms, every one of which may be left out."""
 
@@ -152,4 +165,9 @@ class Block(Part):
         default=None,
         description="How the language of answers is judged, `exclude` and `tolerate`, each "
         "inherited on its own: [the monitor](monitor.md).",
+    )
+    enforce: Enforcement | None = Field(
+        default=None,
+        description="Asking again where an answer is in the wrong language, `strengths` and `on`, "
+        "each inherited on its own: [enforcement](monitor.md#enforcement).",
     )

@@ -73,9 +73,12 @@ class Book:
         raise AssertionError("the defaults have no conditions")
 
     @cached_property
-    def detects(self) -> bool:
-        """Whether any rule looks at what language a text is in."""
-        return any(source.kind == "detect" for c in self.clauses for source in c.terms.target)
+    def identifies(self) -> bool:
+        """Whether any rule needs to know what language a text is in before it is answered."""
+        return any(
+            c.terms.enforce or any(source.kind == "detect" for source in c.terms.target)
+            for c in self.clauses
+        )
 
     def unmet(self, catalog: Catalog) -> list[str]:
         """Languages the policy names and no profile on offer can give, one text each."""

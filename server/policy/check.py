@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from server.languages import LanguageTag
 from server.policy.document import DEFAULTS, Document, When
@@ -117,6 +118,7 @@ def _block(place: Path, terms: Terms, max_strength: float) -> Iterator[Finding]:
     if _idle(terms) and place != ("defaults",):
         yield place, _IDLE
     yield from _strength(place, terms, max_strength)
+    yield from _enforce(place, terms)
     sources = [str(source) for source in terms.target]
     if repeated := sorted({each for each in sources if sources.count(each) > 1}):
         yield (*place, "target"), f"{repeated[0]} is there twice"
@@ -150,6 +152,16 @@ def _strength(place: Path, terms: Terms, max_strength: float) -> Iterator[Findin
     elif not terms.weakest <= terms.strength <= terms.strongest:
         allowed = f"min {terms.weakest:g} and max {terms.strongest:g}"
         yield where, f"default {terms.strength:g} is not within {allowed}"
+
+
+def _enforce(place: Path, terms: Terms) -> Iterator[Finding]:
+    where = (*place, "enforce", "strengths")
+    if any(later <= earlier for earlier, later in pairwise(terms.enforce)):
+        yield where, "must rise: each attempt is to be stronger than the one before"
+    for each in terms.enforce:
+        if each > terms.strongest:
+            yield where, f"{each:g} is over the rule's strength.max, {terms.strongest:g}"
+            break
 
 
 def _too_strong(value: float, max_strength: float) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from server.languages import LanguageTag
 from server.monitor.promise import EXCLUDE, TOLERATE
 from server.monitor.prose import Excluded
-from server.policy.block import Block, FixedLanguage, Missing, Monitoring, StrengthRange
+from server.monitor.verdict import Verdict
+from server.policy.block import Block, FixedLanguage, Missing, StrengthRange
 from steering.request import Phase
 
 
@@ -34,6 +36,8 @@ class Terms:
     Attributes:
         strength, weakest, strongest: of requests that name none; what a client may choose.
         exclude, tolerate: as in `Promise`.
+        enforce: strengths of further attempts; empty where there are none.
+        enforce_on: the verdicts that make one.
     """
 
     steer: bool
@@ -48,6 +52,8 @@ class Terms:
     missing: Missing
     exclude: frozenset[Excluded]
     tolerate: float
+    enforce: tuple[float, ...]
+    enforce_on: frozenset[Verdict]
 
     @classmethod
     def of(cls, block: Block, defaults: Block, max_strength: float) -> Terms:
@@ -68,9 +74,6 @@ class Terms:
             else Source(kind=each)
             for each in said["target"] or ()
         )
-        monitors = [each.monitor or Monitoring() for each in (block, defaults)]
-        excludes = [each.exclude for each in monitors if each.exclude is not None]
-        tolerates = [each.tolerate for each in monitors if each.tolerate is not None]
         default, least, most = _range(block.strength, defaults.strength, max_strength)
         return cls(
             steer=_steers(block, defaults),
@@ -85,13 +88,23 @@ class Terms:
             phase=said["phase"] or "all",
             overrides=frozenset(said["overrides"] or ()),
             missing=said["missing"] or "refuse",
-            exclude=frozenset([*excludes, EXCLUDE][0]),
-            tolerate=[*tolerates, TOLERATE][0],
+            exclude=frozenset(_own("monitor", "exclude", EXCLUDE, block, defaults)),
+            tolerate=_own("monitor", "tolerate", TOLERATE, block, defaults),
+            enforce=_own("enforce", "strengths", (), block, defaults),
+            enforce_on=frozenset(_own("enforce", "on", ("miss",), block, defaults)),
         )
 
     def denies(self, tag: LanguageTag) -> bool:
         """Whether no answer may be steered towards this language."""
         return any(_covers(denied, tag) for denied in self.deny)
+
+
+def _own(part: str, key: str, otherwise: Any, *blocks: Block) -> Any:
+    """A key of a part of the first block that says it."""
+    for block in blocks:
+        if (found := getattr(getattr(block, part), key, None)) is not None:
+            return found
+    return otherwise
 
 
 def _steers(block: Block, defaults: Block) -> bool:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from server.catalog import Catalog
 from server.policy.asked import Asked
-from server.policy.block import Block, Monitoring, StrengthRange
+from server.policy.block import Block, Enforcement, Monitoring, StrengthRange
 from server.policy.case import Case
 from server.policy.document import Document, When
 from server.policy.load import load
@@ -59,7 +59,7 @@ def test_the_first_is_the_file_that_ships() -> None:
     assert BLOCKS[0] == EXAMPLE
 
 
-@pytest.mark.parametrize("model", [Document, When, Block, StrengthRange, Monitoring])
+@pytest.mark.parametrize("model", [Document, When, Block, StrengthRange, Monitoring, Enforcement])
 def test_every_field_is_in_the_table_of_its_part(model: type[BaseModel]) -> None:
     rows = [f"| `{name}` | {field.description} |" for name, field in model.model_fields.items()]
     table = "\n".join(["| Key | |", "| --- | --- |", *rows])

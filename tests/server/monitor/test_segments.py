@@ -17,7 +17,7 @@ def test_sentences_are_joined_until_each_is_long_enough() -> None:
     german = " ".join(TEXT.sentences("de")[:6])
     found = segments(german)
     assert len(found) >= 5
-    assert all(weight(each) >= 60 for each in found)
+    assert all(weight(each) >= 40 for each in found)
     assert segments("Ja. Nein. Gut.") == ["Ja. Nein. Gut."]
     assert segments("12 + 34") == []
 

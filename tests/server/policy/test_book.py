@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from server.catalog import Catalog
@@ -73,7 +71,10 @@ def test_languages_that_no_profile_gives_are_named(catalog: Catalog) -> None:
 
 
 def test_only_a_policy_that_looks_at_text_loads_the_identifier() -> None:
-    def detects(target: str) -> Any:
-        return load(f"version: 1\ndefaults: {{target: [{target}]}}".encode()).detects
+    def identifies(target: str, more: str = "") -> bool:
+        text = f"version: 1\ndefaults: {{target: [{target}]{more}}}"
+        return load(text.encode()).identifies
 
-    assert (detects("detect"), detects("locale")) == (True, False)
+    assert (identifies("detect"), identifies("locale")) == (True, False)
+    assert identifies("locale", ", enforce: {strengths: [1.5]}")
+    assert not identifies("locale", ", enforce: {on: [mixed]}")

@@ -54,6 +54,16 @@ def test_norwegian_is_no_boolean() -> None:
         ("rules: []", "version", "is missing"),
         (OPEN + "rule: []", "rule, line 3", "is not known here"),
         (OPEN + "rules:\n- target: []", "rules[0].name, line 4", "is missing"),
+        (OPEN + "rules: [{name: a, monitor: {exclude: [all]}}]", "exclude[0]", "must be 'code'"),
+        (OPEN + "rules: [{name: a, monitor: {tolerate: 0.6}}]", ".tolerate", "0.5"),
+        (OPEN + "rules: [{name: a, enforce: {strengths: [2, 1]}}]", ".strengths", "must rise"),
+        (
+            "version: 1\ndefaults: {suppress: [zh], strength: {max: 2}, enforce: {strengths: [3]}}",
+            "defaults.enforce.strengths",
+            "3 is over the rule's strength.max, 2",
+        ),
+        (OPEN + "rules: [{name: a, enforce: {strengths: [1, 2, 3, 4, 5]}}]", ".strengths", "4"),
+        (OPEN + "rules: [{name: a, enforce: {on: [hit]}}]", "enforce.on[0]", "must be 'miss'"),
         (OPEN + "rules: [{name: ü, steer: false}]", "rules[0]", "a name has letters"),
         (OPEN + "rules: [{name: defaults, steer: false}]", ".name", "kept for the defaults"),
         (

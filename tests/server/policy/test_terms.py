@@ -82,3 +82,21 @@ def test_each_key_of_strength_is_inherited(
 def test_denying_a_language_denies_all_its_forms(denied: str, tag: str, expected: bool) -> None:
     found = terms("{suppress: [de]}", f"deny: [{denied}]")
     assert found.denies(LanguageTag.parse(tag)) is expected
+
+
+def test_what_the_monitor_counts_is_inherited_key_by_key() -> None:
+    found = terms("{steer: false, monitor: {exclude: [names]}}", "monitor: {tolerate: 0.25}")
+    assert (found.exclude, found.tolerate) == ({"names"}, 0.25)
+    found = terms("{steer: false, monitor: {tolerate: 0}}", "monitor: {exclude: []}")
+    assert (found.exclude, found.tolerate) == (frozenset(), 0.0)
+    found = terms("{steer: false}", "steer: false")
+    assert (found.exclude, found.tolerate) == ({"code", "quotes"}, 0.1)
+
+
+def test_enforcement_is_inherited_key_by_key_and_emptied() -> None:
+    defaults = "{steer: false, enforce: {strengths: [1.5, 2]}}"
+    found = terms(defaults, "enforce: {on: [mixed, miss]}")
+    assert (found.enforce, found.enforce_on) == ((1.5, 2.0), {"mixed", "miss"})
+    assert terms(defaults, "phase: all").enforce_on == {"miss"}
+    assert terms(defaults, "enforce: {strengths: []}").enforce == ()
+    assert terms("{steer: false}", "phase: all").enforce == ()
