@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from prometheus_client import REGISTRY
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -167,6 +167,39 @@ async def test_a_policy_from_start_to_a_reload(
         assert (await client.get("/v1/steering/policy", headers=tenant)).status_code == 403
     name = "langsteer_policy_reloads_total"
     assert REGISTRY.get_sample_value(name, {"result": "ok"}) == 1
+
+
+async def test_an_endpoint_is_asked_again_within_one_request(
+    plugin: SteeringEndpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(
+        "version: 1\ndefaults: {target: [{language: de}], enforce: {strengths: [2, 3]}}"
+    )
+    monkeypatch.setenv("LANGSTEER_POLICY", str(file))
+    plugin = SteeringEndpoints()
+    app = FastAPI()
+    asked: list[float] = []
+
+    @app.post("/v1/completions")
+    async def answer(request: Request) -> dict[str, Any]:
+        strength = float((await request.json())["vllm_xargs"]["langsteer_strength"])
+        asked.append(strength)
+        german = "Das ist nun ein Satz auf Deutsch, wie es gewünscht war. "
+        text = german if strength > 2 else "This is a sentence in English, which nobody wanted. "
+        return {"choices": [{"index": 0, "text": text * 2}]}
+
+    plugin.attach_router(app)
+    await plugin.init_state(Client("generate"), app.state, Namespace(model="/m"))
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        found = await client.post("/v1/completions", json={"prompt": "a"})
+    assert len(asked) == 3
+    assert asked[1:] == [2.0, 3.0]
+    assert found.headers["x-steering-attempts"] == "3"
+    assert found.headers["x-steering-verdict"] == "hit"
+    assert found.json()["choices"][0]["text"].startswith("Das ist nun")
 
 
 async def echo(body: dict[str, Any]) -> dict[str, Any]:
