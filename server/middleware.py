@@ -220,9 +220,10 @@ class SteeringMiddleware:
         assert terms is not None
 
         def chosen(served: AppliedSteering, more: list[RawHeader]) -> None:
-            exchange.tell(replace(ruling, applied=served).header(), more)
+            now = replace(ruling, applied=served)
+            exchange.tell(now.header(), more)
             if tap is not None:
-                tap.subject = Subject.of(path, served, ruling)
+                tap.subject = Subject.of(path, served, now)
 
         # One goes out as it comes, the other comes by another request: neither can be held back.
         if why := next((key for key in ("stream", "background") if fields.get(key)), ""):

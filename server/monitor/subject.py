@@ -18,7 +18,7 @@ class Subject:
         route: of the request.
         policy: the rule that was met; "" without a policy.
         tenant: of the policy; "" where it was nobody's key.
-        steering: what was applied, as in X-Steering-Profile; "none" where nothing was.
+        steering: as in X-Steering-Profile, where the answer has it: what was applied, or "none".
         strength, phase: of the steering; 0 and "" where there is none.
     """
 
@@ -45,7 +45,7 @@ class Subject:
             route=route,
             policy=ruling.rule if ruling else "",
             tenant=ruling.tenant if ruling else "",
-            steering=applied.header() if applied else "none",
+            steering=told.header() if (told := ruling or applied) else "none",
             strength=applied.strength if applied else 0.0,
             phase=applied.phase if applied else "",
         )

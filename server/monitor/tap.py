@@ -33,6 +33,7 @@ class Tap:
         self._monitor = monitor
         self._watch: Watch | None = None
         self._stream = False
+        self._complete = False
         self._chunks: list[bytes] = []
         self._size = 0
 
@@ -44,13 +45,15 @@ class Tap:
         elif self._watch is not None and message["type"] == "http.response.body":
             self._keep(self._watch, message.get("body", b""))
             if not message.get("more_body", False):
+                self._complete = True
                 self.end()
 
     def end(self) -> None:
         """Nothing more will be sent; may be called again."""
-        if self._watch is not None:
+        # Of a stream what came can be read; half a document cannot.
+        if self._watch is not None and (self._stream or self._complete):
             self._hand_over(self._watch, end=True)
-            self._watch = None
+        self._watch = None
 
     def _start(self, message: Message) -> None:
         headers = {key.lower(): value for key, value in message.get("headers", ())}

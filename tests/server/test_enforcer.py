@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from profiles.judging.text import read_text
+from server.monitor.answer_log import AnswerLog
 from steering.request import SteeringRequest
 from tests.server.monitor import answers
 
@@ -99,6 +101,18 @@ async def test_it_is_asked_again_until_the_language_is_right(
     assert stack.counted("ok", strength="<=1" if strength == "1" else "<=2") == 1
     assert not stack.leases._held
     assert sum(stack.judged().values()) == (1 if isinstance(served, str) else 2)
+
+
+async def test_the_log_names_the_steering_of_what_was_served(ruled: Any, tmp_path: Path) -> None:
+    log = AnswerLog(tmp_path / "log", sample=1, sample_miss=1, text="none")
+    stack = ruled(POLICY, everything=False, log=log)
+    stack.app.app = Model({1.0: ENGLISH, 1.3: GERMAN})
+    await stack.raw(b"{}")
+    assert stack.judged() == {("de", "de", "hit", "defaults", "answer"): 1}
+    log.close()
+    line = json.loads((tmp_path / "log").read_text())
+    assert (line["strength"], line["policy"]) == (1.3, "defaults")
+    assert "; strength=1.3;" in line["steering"]
 
 
 async def test_the_profile_is_held_while_it_is_asked_again(ruled: Any, catalog: Any) -> None:

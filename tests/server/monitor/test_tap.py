@@ -200,3 +200,21 @@ async def test_of_a_client_that_left_what_it_got_is_judged(ruled: Any) -> None:
     with pytest.raises(OSError, match="gone"):
         await stack.app({**scope, "headers": headers}, receive, send)
     assert stack.judged() == {("de", "de", "hit", "", "answer"): 1}
+
+
+async def test_a_document_that_was_not_sent_whole_is_no_unreadable_one(ruled: Any) -> None:
+    stack = ruled(everything=False)
+    say(stack, answers.completion(GERMAN), chunk=300)
+    stack.upstream.wait = asyncio.Event()
+    messages = iter([{"type": "http.request", "body": ASK}])
+
+    async def receive() -> Message:
+        return next(messages, {"type": "http.disconnect"})
+
+    async def send(message: Message) -> None:
+        return None
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/completions"}
+    await stack.app({**scope, "headers": [(b"content-type", b"application/json")]}, receive, send)
+    assert stack.judged() == {}
+    assert stack.dropped("unread") == 0
