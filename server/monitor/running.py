@@ -15,7 +15,9 @@ from server.monitor.verdict import Finding, judge
 
 PIECE = 2000  # characters, after which what has come is judged
 _HELD = 16_000  # characters that wait for the end of a JSON document, or of a block of code
-_LOOKED_AT = 8  # segments of a piece, evenly spread: they bound what judging a piece costs
+# Segments looked at, evenly spread: of an answer's first piece, where each weighs most, and of each
+# later one. They bound what judging costs.
+_AT_FIRST, _LATER = 24, 8
 _STOPS = re.compile(r"[.!?…][\"”“»)\]]*\s|[。！？।؟]")
 _JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\[{\"])")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"(\s*:)?')  # the second group: it is a key
@@ -109,7 +111,9 @@ class Running:
         if self._is_json(piece):
             piece = _string_values(piece)
         found = segments(prose(piece, self._promise.exclude))
-        looked_at = min(len(found), _LOOKED_AT)
+        pieces = -(-len(piece) // PIECE)
+        most = (_LATER if self._counted else _AT_FIRST) + _LATER * max(0, pieces - 1)
+        looked_at = min(len(found), most)
         bounds = [n * len(found) // looked_at for n in range(looked_at)]
         for start, end in pairwise([*bounds, len(found)]):
             # A neighbour that is not looked at is taken to be in the same language.

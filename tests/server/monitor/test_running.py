@@ -72,6 +72,9 @@ def test_of_json_the_values_count_and_not_the_keys(indent: int | None) -> None:
     assert running(json.dumps(value, indent=indent)).end().shares == {"de": 1.0}
     long = json.dumps({"a": german * 4, "b": english * 9}, ensure_ascii=False)
     assert running(long).end().verdict == "hit"
+    later = json.dumps({"a": english[:10], "b": (german * 3)[:150]}, ensure_ascii=False)
+    assert len(later) < 16_000
+    assert running(later).end().verdict == "hit"
     # Cut off by max_tokens, with escapes within.
     cut = json.dumps({"a b": f'"{german[0]}" {german[1]}', "c": german[2]})[:-9]
     assert running(cut).end().shares == {"de": 1.0}
@@ -86,6 +89,26 @@ def test_the_ends_are_kept_and_what_is_between_is_marked() -> None:
     assert running("abcdefghi", keep=4).kept == "abcd\n…\nfghi"
     assert running("abcdefghi").kept == "\n…\n"
     assert running("x" * 9).characters == 9
+
+
+def test_one_foreign_sentence_is_tolerated_wherever_it_stands() -> None:
+    german, english = TEXT.sentences("de")[:20], TEXT.sentences("en")[0]
+    for place in range(21):
+        text = " ".join([*german[:place], english, *german[place:]])
+        assert running(text).end().verdict == "hit"
+
+
+def test_what_is_looked_at_is_bounded() -> None:
+    asked: list[str] = []
+
+    def language(text: str) -> str:
+        asked.append(text)
+        return "de"
+
+    made = Running(GERMAN, language)
+    made.add("Das ist ein Satz mit über vierzig Buchstaben, wirklich. " * 1000)
+    made.end()
+    assert 24 + 8 * 20 < len(asked) < 24 + 8 * 30
 
 
 @settings(max_examples=30, deadline=None)
