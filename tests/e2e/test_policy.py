@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import signal
 import time
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from tests.e2e.running import PROMPT, Running, command, free_port, ready, start,
 pytestmark = pytest.mark.e2e
 
 ACME, BATCH, OPERATOR = "key-of-acme", "key-of-batch", "key-of-an-operator"
+STRICT = "key-of-strict"
+TENANTS = {"acme": ACME, "batch": BATCH, "strict": STRICT}
 
 
 def policy(fallback: str) -> str:
@@ -33,6 +36,7 @@ defaults:
 tenants:
   acme: ["sha256:{keys["acme"]}"]
   batch: ["sha256:{keys["batch"]}"]
+  strict: ["sha256:{keys["strict"]}"]
 rules:
   - name: acme
     when: {{tenant: acme}}
@@ -40,10 +44,13 @@ rules:
     suppress: [zh]
     overrides: []
   - {{name: batch, when: {{tenant: batch}}, steer: false}}
+  - name: strict
+    when: {{tenant: strict}}
+    target: [{{language: ja}}]
+    strength: {{max: 2}}
+    overrides: []
+    enforce: {{strengths: [1.2, 1.4]}}
 """
-
-
-TENANTS = {"acme": ACME, "batch": BATCH}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +58,8 @@ def server(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     folder = tmp_path_factory.mktemp("policy")
     (folder / "policy.yaml").write_text(policy("de"))
     port, log = free_port(), folder / "log"
-    more = ("--policy", str(folder / "policy.yaml"), "--api-key", ACME, BATCH, OPERATOR)
+    more = ["--policy", str(folder / "policy.yaml"), "--monitor-log", str(folder / "answers")]
+    more += ["--api-key", *TENANTS.values(), OPERATOR]
     process = start(command(profile_folder, port, "demo", *more), log)
     running = Running(f"http://127.0.0.1:{port}", folder, log, process)
     try:
@@ -61,12 +69,18 @@ def server(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         stop(process)
 
 
-def complete(server: Running, key: str, headers: dict[str, str] | None = None, **body: Any) -> Any:
+def complete(
+    server: Running,
+    key: str,
+    headers: dict[str, str] | None = None,
+    tokens: int = 8,
+    **body: Any,
+) -> Any:
     client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0)
     return client.completions.with_raw_response.create(
         model="demo",
         prompt=PROMPT,
-        max_tokens=8,
+        max_tokens=tokens,
         temperature=0,
         extra_headers=headers,
         extra_body=body,
@@ -128,6 +142,29 @@ def test_a_stream_is_steered_alike(server: Running) -> None:
     )
 
 
+def test_answers_are_judged_logged_and_asked_for_again(server: Running) -> None:
+    """The profile is of random numbers: whatever it makes the model write, Japanese it is not."""
+    answer = complete(server, STRICT, tokens=48)
+    assert applied(answer) == ("strict", "ja")
+    assert answer.headers["x-steering-verdict"] == "miss"
+    assert answer.headers["x-steering-attempts"] == "3"
+    labels = {"wanted": "ja", "verdict": "miss", "policy": "strict", "part": "answer"}
+    deadline = time.monotonic() + 30
+    while not server.metric("langsteer_answers_total", **labels):
+        assert time.monotonic() < deadline, httpx.get(f"{server.url}/metrics").text
+        time.sleep(0.2)
+    assert server.metric("langsteer_answers_total", **labels) == 1  # what was sent, no attempt
+    assert server.metric("langsteer_enforced_requests_total", policy="strict") == 1
+    logged = [json.loads(line) for line in (server.folder / "answers").read_text().splitlines()]
+    (line,) = [line for line in logged if line["policy"] == "strict"]
+    assert (line["tenant"], line["verdict"], line["route"]) == (
+        "strict",
+        "miss",
+        "/v1/completions",
+    )
+    assert "text" not in line
+
+
 def test_what_cannot_be_steered_is_not_served(server: Running) -> None:
     headers = {"Authorization": f"Bearer {ACME}"}
     with httpx.Client(base_url=server.url, headers=headers, timeout=60) as http:
@@ -173,7 +210,7 @@ def test_operators_see_and_reload_it_and_tenants_do_not(server: Running) -> None
         return httpx.request(method, url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
     shown = ask("GET", url, OPERATOR).json()
-    assert [rule["name"] for rule in shown["policy"]["rules"]] == ["acme", "batch"]
+    assert [rule["name"] for rule in shown["policy"]["rules"]] == ["acme", "batch", "strict"]
     assert hashlib.sha256(ACME.encode()).hexdigest() not in str(shown)
     (server.folder / "policy.yaml").write_text("version: 2\n")
     refused = ask("POST", f"{url}/reload", OPERATOR)
