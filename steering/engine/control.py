@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from profiles import store
 from profiles.errors import LangsteerError
@@ -17,6 +17,9 @@ from steering.engine.canary import Canary
 from steering.engine.runners import why_not_armed
 from steering.errors import EngineError
 from steering.request import SteeringRequest
+
+_T = TypeVar("_T")
+_LOOKS = 1.0  # seconds between two looks at whether the engine is alive
 
 
 class WorkerExtension:
@@ -180,7 +183,7 @@ class EngineControl:
         async with self._lock:
             # Asleep, the tables' memory is not mapped, and waking puts back what was in them
             # before. Paused, the proof that follows would wait for ever.
-            if await self._client.is_sleeping():
+            if await self._answer(self._client.is_sleeping()):
                 raise EngineError(
                     "the engine is asleep or paused; wake it up (POST /wake_up) or resume it (POST "
                     "/resume), and load again"
@@ -222,10 +225,25 @@ class EngineControl:
 
     async def _ask(self, method: str, *args: Any) -> list[list[dict[str, Any]]]:
         """Every engine's answers, one a worker."""
-        answers: list[list[dict[str, Any]]] = await self._client.engine_core.call_utility_all_async(
-            "collective_rpc", method, None, args, None
+        core = self._client.engine_core
+        return await self._answer(
+            core.call_utility_all_async("collective_rpc", method, None, args, None)
         )
-        return answers
+
+    async def _answer(self, question: Awaitable[_T]) -> _T:
+        """What the engine says; where it dies meanwhile vLLM would leave us waiting for ever.
+
+        Raises:
+            EngineError: it has died.
+        """
+        asked = asyncio.ensure_future(question)
+        try:
+            while not (await asyncio.wait({asked}, timeout=_LOOKS))[0]:
+                if self._client.errored:
+                    raise EngineError("the engine has died")
+            return asked.result()
+        finally:
+            asked.cancel()
 
 
 def _refusal(engines: Sequence[Sequence[dict[str, Any]]]) -> str | None:

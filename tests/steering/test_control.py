@@ -11,6 +11,7 @@ import pytest
 from profiles import store
 from steering.batch import Batch
 from steering.capacity import Capacity
+from steering.engine import control as module
 from steering.engine.canary import Canary
 from steering.engine.control import EngineControl, WorkerExtension
 from steering.errors import EngineError
@@ -70,9 +71,42 @@ def control(*engines: list[Worker]) -> EngineControl:
     return EngineControl(
         SimpleNamespace(
             is_sleeping=is_sleeping,
+            errored=False,
             engine_core=SimpleNamespace(call_utility_all_async=call),
         )
     )
+
+
+async def test_an_engine_that_dies_before_it_answers_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_LOOKS", 0.01)
+    asked: list[str] = []
+
+    async def never(*question: Any) -> Any:
+        asked.append("asked")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            asked.append("given up")
+
+    client = SimpleNamespace(
+        errored=False,
+        is_sleeping=never,
+        engine_core=SimpleNamespace(call_utility_all_async=never),
+    )
+    engine = EngineControl(client)
+    for question in (engine.facts(), engine.load(b"de"), engine.in_use("de")):
+        asked.clear()
+        client.errored = False
+        waiting = asyncio.ensure_future(question)
+        await asyncio.sleep(0.05)
+        assert not waiting.done()  # alive, however long it takes
+        client.errored = True
+        with pytest.raises(EngineError, match="has died"):
+            await asyncio.wait_for(waiting, 5)
+        await asyncio.sleep(0)
+        assert asked == ["asked", "given up"]
 
 
 async def test_a_worker_gives_an_unloaded_profiles_row_and_place_to_the_next(
