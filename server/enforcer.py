@@ -13,6 +13,7 @@ from server.applied import AppliedSteering
 from server.exchange import Exchange, RawHeader
 from server.hold import Hold
 from server.metrics import Metrics
+from server.monitor.form import LARGEST
 from server.monitor.language import gently
 from server.monitor.promise import Promise
 from server.monitor.verdict import Finding, Verdict
@@ -22,7 +23,6 @@ logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
 
 Ask = Callable[[AppliedSteering, Send], Awaitable[None]]
 NOT_ENFORCED = b"x-steering-enforced"
-_LARGEST = 1 << 20  # bytes of an answer that is held back to be judged
 _LONGEST = 5.0  # seconds to judge one; then it is served as it is
 
 
@@ -65,7 +65,7 @@ class Enforcer:
         self,
         metrics: Metrics,
         *,
-        largest: int = _LARGEST,
+        largest: int = LARGEST,
         language: Callable[[str], str] = gently,
     ) -> None:
         self._metrics = metrics

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from starlette.types import Message, Send
 
+from server.monitor.form import form_of
+
 
 class Hold:
     """Keeps the messages of an answer, unless it turns out not to be one for that.
@@ -59,7 +61,6 @@ class Hold:
 
     def _start(self, message: Message) -> None:
         self.status = message["status"]
-        headers = {key.lower(): value for key, value in message.get("headers", ())}
-        kind = headers.get(b"content-type", b"").partition(b";")[0].strip()
-        if kind != b"application/json" or b"content-encoding" in headers:
-            self.why = "stream" if kind == b"text/event-stream" else "form"
+        form, readable = form_of(message)
+        if form != "document" or not readable:
+            self.why = "stream" if form == "stream" else "form"

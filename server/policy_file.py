@@ -111,8 +111,8 @@ class PolicyFile:
         """From now on SIGHUP reloads; called within the event loop."""
         try:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hung_up)
-        except (RuntimeError, ValueError, NotImplementedError, AttributeError) as error:
-            # Not the main thread, or no such signal: the endpoint is still there.
+        except (RuntimeError, ValueError) as error:
+            # Not the main thread, as asyncio and uvloop say it: the endpoint is still there.
             logger.warning("SIGHUP will not reload the policy: %s", error)
 
     def _hung_up(self) -> None:

@@ -10,14 +10,13 @@ from server.catalog import Catalog, Entry, Role
 from server.errors import PolicyError
 from server.languages import LanguageTag
 from server.shown import shown
-from steering.request import PHASES, Phase
+from steering.request import MAX_SUPPRESS, PHASES, Phase
 
 FIELD = "steering"
 HEADER = "X-Steering-Target"
 KEYS = ("target", "suppress", "strength", "phase", "profile")
 _KEYS = ", ".join(KEYS)
 _PHASES = ", ".join(PHASES)
-_MAX_SUPPRESS = 16
 
 
 class Wish:
@@ -121,9 +120,9 @@ class Wish:
         if not isinstance(value, list | Mapping):
             expected = 'a list of language tags such as ["zh"], or strengths such as {"zh": 0.5}'
             raise _type_error(field, value, expected)
-        if len(value) > _MAX_SUPPRESS:
+        if len(value) > MAX_SUPPRESS:
             raise PolicyError(
-                f"{field} has {len(value)} languages, may have at most {_MAX_SUPPRESS}",
+                f"{field} has {len(value)} languages, may have at most {MAX_SUPPRESS}",
                 param=field,
                 reason="bad_value",
             )

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, get_args
 Phase = Literal["all", "decode"]
 PHASES: tuple[str, ...] = get_args(Phase)
 MAX_STRENGTH = 8.0
+MAX_SUPPRESS = 16  # languages of one request
 PREFIX = "langsteer_"
 
 

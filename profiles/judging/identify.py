@@ -39,6 +39,7 @@ def identify(text: str, among: Sequence[str] | None = None) -> Identification:
         among: tags py3langid chooses from; all it knows by default. eldc always sees all, so
             that a language nobody asked about is not mistaken for one of these.
     """
+    text = _encodable(text)
     if not _is_enough(text):
         return Identification(UNKNOWN, 0.0)
     first = _eldc().detect_details(text)
@@ -56,6 +57,7 @@ def cross_check(text: str, among: Sequence[str] | None = None) -> Identification
         text: any text; too short ones are not judged, as in `identify`.
         among: tags it chooses from; all it knows by default.
     """
+    text = _encodable(text)
     if not _is_enough(text):
         return Identification(UNKNOWN, 0.0)
     odds = _odds(text, among)
@@ -66,6 +68,11 @@ def cross_check(text: str, among: Sequence[str] | None = None) -> Identification
 def primary(tag: str) -> str:
     """The language of a tag: identifiers know no regions and scripts."""
     return tag.partition("-")[0].lower()
+
+
+def _encodable(text: str) -> str:
+    """Without the halves of characters that JSON can hold, and no encoder takes."""
+    return text.encode(errors="ignore").decode()
 
 
 def _is_enough(text: str) -> bool:

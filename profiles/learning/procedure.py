@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from profiles.learning.calibrate import Calibrated, Calibration, calibrate
-from profiles.learning.checkpoint import Checkpoint
+from profiles.learning.checkpoints import Checkpoints
 from profiles.learning.decompose import decompose, express
 from profiles.learning.frontier import Frontier, choose_budget
 from profiles.learning.job import Learned
@@ -21,7 +20,7 @@ from profiles.learning.neurons import LearnableNeurons
 from profiles.learning.offsets import LearnableOffsets
 from profiles.learning.options import Options
 from profiles.learning.own_text import own_text
-from profiles.learning.prefixes import Lines, Own, Role, Written
+from profiles.learning.prefixes import Lines, Own, Role
 from profiles.learning.pruned import PRUNED
 from profiles.models.architecture import find_dense_ffns, find_ffns
 from profiles.models.ffn import DenseFFN
@@ -29,7 +28,6 @@ from profiles.models.model import LoadedModel
 from profiles.models.values import value_vectors
 from profiles.profile import Edit
 from profiles.recipe import Recipe
-from profiles.versions import installed
 
 # Learning what is added to outputs is most of the work, its neurons as much again, the others a
 # little.
@@ -67,7 +65,7 @@ class Procedure:
     calibration: Calibration = field(default_factory=Calibration)
     folder: Path | None = None
     down_projection: str | None = None
-    _of_all: dict[str, list[Written]] = field(default_factory=dict, init=False, repr=False)
+    _kept: dict[Role, Own] = field(default_factory=dict, init=False, repr=False)
 
     def __call__(
         self, language: str, role: Role, progress: Callable[[float], None] | None = None
@@ -163,10 +161,10 @@ class Procedure:
         if role == "target":
             return own_text(self.loaded, self.train, [language], count, seed, show)
         # That of all languages at once, whichever is left, so that a run needs it only once.
-        if not self._of_all:
+        if role not in self._kept:
             found = own_text(self.loaded, self.train, [*self.train], count, seed, show)
-            self._of_all.update(found)
-        return {name: texts for name, texts in self._of_all.items() if name != language}
+            self._kept[role] = found
+        return {name: texts for name, texts in self._kept[role].items() if name != language}
 
     def _outputs(
         self,
@@ -248,10 +246,6 @@ class Procedure:
         options = Options(
             **asdict(self.options) | {"steps": self.recipe.steps, "seconds": self.recipe.seconds}
         )
-        checkpoint = None
-        if self.folder:
-            key = self._key(kind, language, role, options, init)
-            checkpoint = Checkpoint(self._file(kind, language, role), key)
         return learn(
             self.loaded.model,
             self.loaded.tokenizer,
@@ -266,43 +260,19 @@ class Procedure:
             budget=budget,
             seed=self.recipe.seed,
             progress=show,
-            checkpoint=checkpoint,
+            checkpoint=self._checkpoints.of(kind, language, role, options, init),
         )
 
-    def _file(self, kind: str, language: str, role: Role) -> Path:
-        assert self.folder
-        return self.folder / f"{language}-{role}-{kind}.pt"
-
-    def _key(
-        self,
-        kind: str,
-        language: str,
-        role: Role,
-        options: Options,
-        init: Edit | None,
-    ) -> str:
-        """Names a job by everything its result depends on."""
-        text = hashlib.sha256()
-        # The model's own text follows from the rest.
-        for lines in (self.train, self.held):
-            text.update(json.dumps({k: list(v) for k, v in lines.items()}).encode())
-        model = self.loaded.identity
-        parts = [kind, language, role, asdict(options), self.recipe.seed]
-        template = getattr(self.loaded.tokenizer, "chat_template", None)
-        parts += [model.weights, model.tokenizer, template, text.hexdigest()]
-        parts += [str(self.loaded.model.dtype), self.down_projection]
-        # What an older langsteer learned may not be what this one would.
-        parts.append(installed("langsteer"))
-        if init is not None and init.neurons is not None:
-            parts.append(hashlib.sha256(init.neurons.add.tobytes()).hexdigest())
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    @cached_property
+    def _checkpoints(self) -> Checkpoints:
+        return Checkpoints(
+            self.folder,
+            self.loaded,
+            (self.train, self.held),
+            seed=self.recipe.seed,
+            down_projection=self.down_projection,
+        )
 
     def forget(self, languages: Iterable[str]) -> None:
         """Remove the checkpoints of edits that are stored, and the folder once it is empty."""
-        if self.folder is None or not self.folder.is_dir():
-            return
-        for language in languages:
-            for file in self.folder.glob(f"{language}-*-*.pt"):
-                file.unlink(missing_ok=True)
-        if not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        self._checkpoints.forget(languages)

@@ -11,8 +11,7 @@ def language_of(text: str) -> str:
     """Primary tag, aliases resolved; "und" where it cannot be told. The first call loads models."""
     from profiles.judging.identify import identify
 
-    # JSON can hold halves of characters, which no encoder takes.
-    found = identify(text.encode(errors="ignore").decode()).language
+    found = identify(text).language
     try:
         return LanguageTag.parse(found).language
     except ValueError:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from starlette.types import Message, Send
 
+from server.monitor.form import LARGEST, form_of, header
 from server.monitor.monitor import Monitor
 from server.monitor.subject import Subject
 from server.monitor.watch import Watch
 
 _HANDED_OVER = 16 << 10  # bytes of a stream; fewer would only make more jobs
-_LARGEST = 1 << 20  # bytes of a whole document: it is parsed at once, which holds a lock
 
 
 class Tap:
@@ -56,13 +56,11 @@ class Tap:
         self._watch = None
 
     def _start(self, message: Message) -> None:
-        headers = {key.lower(): value for key, value in message.get("headers", ())}
-        kind = headers.get(b"content-type", b"").partition(b";")[0].strip()
-        self._stream = kind == b"text/event-stream"
-        readable = self._stream or kind == b"application/json"
-        if message["status"] >= 300 or not readable or b"content-encoding" in headers:
+        form, readable = form_of(message)
+        self._stream = form == "stream"
+        if message["status"] >= 300 or not readable:
             return
-        request_id = headers.get(b"x-request-id", b"").decode("latin-1")[:128]
+        request_id = (header(message, b"x-request-id") or b"").decode("latin-1")[:128]
         self._watch = self._monitor.watch(self.subject, stream=self._stream, request_id=request_id)
 
     def _keep(self, watch: Watch, body: bytes) -> None:
@@ -70,7 +68,7 @@ class Tap:
         self._size += len(body)
         if self._stream and self._size >= _HANDED_OVER:
             self._hand_over(watch, end=False)
-        elif self._size > _LARGEST:
+        elif self._size > LARGEST:
             self._monitor.too_large()
             self._watch, self._chunks = None, []
 

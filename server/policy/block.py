@@ -17,7 +17,7 @@ from pydantic import (
 
 from server.languages import LanguageTag
 from server.monitor.prose import Excluded
-from steering.request import MAX_STRENGTH, Phase
+from steering.request import MAX_STRENGTH, MAX_SUPPRESS, Phase
 
 SourceName = Literal["field", "header", "accept-language", "locale", "detect"]
 Override = Literal["target", "suppress", "strength", "phase", "profile"]
@@ -74,7 +74,7 @@ Source = Annotated[SourceName | FixedLanguage, BeforeValidator(_source)]
 Weights = Annotated[
     dict[Tag, Factor | None],
     BeforeValidator(_weights, json_schema_input_type=list[Tag] | dict[Tag, Factor]),
-    Field(max_length=16),
+    Field(max_length=MAX_SUPPRESS),
 ]
 
 

@@ -17,8 +17,7 @@ from server.policy.sources import Tried, gravest, try_source
 from server.routes import STEERABLE
 from server.shown import shown
 from server.wish import FIELD
-
-_MAX_SUPPRESS = 16
+from steering.request import MAX_SUPPRESS
 
 
 class Case:
@@ -121,9 +120,9 @@ class Case:
         target = client.agreed(decided)
         own, lacking = self._own_suppress(clause, target)
         away = client.suppress(target, own)
-        if len(away) > _MAX_SUPPRESS:
+        if len(away) > MAX_SUPPRESS:
             raise PolicyError(
-                f"request and policy suppress {len(away)} languages, at most {_MAX_SUPPRESS} go "
+                f"request and policy suppress {len(away)} languages, at most {MAX_SUPPRESS} go "
                 "together",
                 param=f"{FIELD}.suppress",
                 reason="bad_value",

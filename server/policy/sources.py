@@ -59,8 +59,7 @@ def detected(text: str) -> str:
     """The language a text is in, "" where that is not certain; the first call loads the models."""
     from profiles.judging.identify import UNKNOWN, identify
 
-    # JSON can hold halves of characters, which no encoder takes.
-    found = identify(text.encode(errors="ignore").decode()).language
+    found = identify(text).language
     return "" if found == UNKNOWN else found
 
 

@@ -259,6 +259,11 @@ class Stack:
         )
 
 
+def put(path: Path, text: str | None) -> None:
+    """Write the file, or take it away."""
+    path.unlink() if text is None else path.write_text(text)
+
+
 @pytest.fixture
 def model() -> ModelIdentity:
     return MODEL

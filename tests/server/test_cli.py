@@ -86,9 +86,14 @@ def test_options_that_do_not_go_with_steering(values: dict[str, Any], flag: str)
         arm(parsed(**values))
 
 
+def serve(folder: Path, *, model: str = "demo", max_strength: float = 8, **more: Any) -> None:
+    sizes = {"headroom": 0, "memory_headroom": 0}
+    launch.launch(model, folder, max_strength=max_strength, rest=[], **sizes, **more)
+
+
 def test_an_option_in_the_models_place_is_called_one() -> None:
     with pytest.raises(options.OptionError, match="MODEL comes first, found --port"):
-        launch.launch("--port", Path("x"), headroom=0, memory_headroom=0, max_strength=8, rest=[])
+        serve(Path("x"), model="--port")
 
 
 def test_a_bad_policy_is_found_before_anything_is_loaded(
@@ -98,15 +103,7 @@ def test_a_bad_policy_is_found_before_anything_is_loaded(
     file = tmp_path / "policy.yaml"
     file.write_text("version: 1\ndefaults: {suppress: [zh], strength: {max: 3}}")
     with pytest.raises(LangsteerError, match="--max-strength, 2"):
-        launch.launch(
-            "demo",
-            tmp_path,
-            headroom=0,
-            memory_headroom=0,
-            max_strength=2,
-            rest=[],
-            policy=file,
-        )
+        serve(tmp_path, max_strength=2, policy=file)
 
 
 def test_all_conflicts_are_named_at_once() -> None:
@@ -208,15 +205,7 @@ def test_a_setting_that_means_nothing_is_found_before_anything_is_loaded(
 ) -> None:
     monkeypatch.setattr(options, "check_version", lambda *_: None)
     with pytest.raises(LangsteerError, match=r"LANGSTEER_MONITOR: .*'off', 'steered' or 'all'"):
-        launch.launch(
-            "demo",
-            tmp_path,
-            headroom=0,
-            memory_headroom=0,
-            max_strength=2,
-            rest=[],
-            monitor={"monitor": "some"},
-        )
+        serve(tmp_path, max_strength=2, monitor={"monitor": "some"})
 
 
 def test_errors_are_one_message_and_exit_1(

@@ -11,6 +11,7 @@ from server import policy_admin
 from server.catalog import Catalog
 from server.policy.tenants import hash_key
 from server.policy_file import PolicyFile
+from tests.server.conftest import put
 
 HASH = hash_key("secret")
 TEXT = f"""
@@ -19,11 +20,6 @@ defaults: {{target: [{{language: nl}}], suppress: {{zh: 0.5}}}}
 tenants: {{acme: [{HASH}]}}
 rules: [{{name: acme, when: {{tenant: acme}}, steer: false}}]
 """
-
-
-def put(path: Path, text: str | None) -> None:
-    """Write the file, or take it away."""
-    path.unlink() if text is None else path.write_text(text)
 
 
 @pytest.fixture

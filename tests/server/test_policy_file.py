@@ -12,14 +12,10 @@ import pytest
 from server.catalog import Catalog
 from server.policy.problem import PolicyFileError
 from server.policy_file import PolicyFile, read_policy
+from tests.server.conftest import put
 
 JA = "version: 1\ndefaults: {target: [{language: ja}]}"
 DE = JA.replace("ja", "de")
-
-
-def put(path: Path, text: str | None) -> None:
-    """Write the file, or take it away."""
-    path.unlink() if text is None else path.write_text(text)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from profiles.judging.identify import identify, primary
+from profiles.judging.identify import cross_check, identify, primary
 from profiles.judging.repetition import is_repetitive, repeated_share
 
 
@@ -27,6 +27,12 @@ def test_clear_text(language: str, text: str) -> None:
 def test_too_little_to_tell(text: str) -> None:
     assert identify(text) == ("und", 0.0)
     assert not identify(text).reliable
+
+
+def test_halves_of_characters_are_passed_over() -> None:
+    text = "Das ist ein \ud800 ganz gewöhnlicher deutscher Satz."
+    assert identify(text).language == cross_check(text).language == "de"
+    assert identify("\ud800" * 20).language == "und"
 
 
 def test_primary() -> None:
