@@ -4,6 +4,7 @@
 
 BIN := .venv/bin
 READY := .venv/.langsteer/ready
+CLIENTS := .venv/.langsteer/clients-ready
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -11,13 +12,16 @@ help: ## List the targets
 setup: $(READY) ## Create .venv with vLLM, langsteer and the demo model's package
 	@echo "Set-up is complete: .venv"
 
-$(READY): pyproject.toml deploy/setup.sh deploy/check_install.py
+$(READY): pyproject.toml deploy/setup.sh deploy/steps.sh deploy/check_install.py
 	@sh deploy/setup.sh
+
+$(CLIENTS): $(READY) deploy/setup_clients.sh deploy/steps.sh
+	@sh deploy/setup_clients.sh
 
 demo: $(READY) ## Profile a real model, serve it, steer it; results in out/demo
 	@$(BIN)/python -m server.demo
 
-test: $(READY) ## Run every test, the end-to-end ones included
+test: $(READY) $(CLIENTS) ## Run every test, the end-to-end ones included
 	$(BIN)/python -m pytest
 
 check: $(READY) ## Format, lint, types and import rules, as CI checks them

@@ -13,36 +13,7 @@ VENV=.venv
 STATE=$VENV/.langsteer
 LOG=$STATE/setup.log
 
-die() {
-    printf '\nset-up failed: %s\n' "$*" >&2
-    exit 1
-}
-
-# step "what happens" command...: runs the command quietly, into the log, and says how long it took.
-step() {
-    what=$1
-    shift
-    printf '  %s ' "$what"
-    echo "\$ $*" >>"$LOG"
-    started=$(date +%s)
-    (while sleep 5; do printf '.'; done) &
-    ticker=$!
-    trap 'kill $ticker 2>/dev/null || :' EXIT
-    status=0
-    "$@" >>"$LOG" 2>&1 || status=$?
-    kill "$ticker" 2>/dev/null || :
-    wait "$ticker" 2>/dev/null || :
-    trap - EXIT
-    took=$(($(date +%s) - started))
-    if [ "$status" -eq 0 ]; then echo " done (${took} s)"; else echo " failed (${took} s)"; fi
-    return "$status"
-}
-
-die_with_log() {
-    printf '\nThe end of %s:\n' "$LOG" >&2
-    tail -n 25 "$LOG" >&2
-    die "$*"
-}
+. deploy/steps.sh
 
 find_python() {
     seen=
@@ -85,10 +56,6 @@ choose_device() {
         echo cpu
     fi
 }
-
-pip() { "$VENV/bin/python" -m pip "$@"; }
-
-pip_install() { pip install --disable-pip-version-check --progress-bar off "$@"; }
 
 # torch's CPU build is not on PyPI. Ask what pip is configured with; only where that has none,
 # ask LANGSTEER_TORCH_INDEX, or let uv, which knows PyTorch's index, fetch torch alone.
