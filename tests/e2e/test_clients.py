@@ -23,7 +23,7 @@ CLIENTS = ROOT / ".venv/.langsteer/clients"  # from deploy/setup_clients.sh
 TEXT = (ROOT / "docs/clients.md").read_text(encoding="utf-8")
 # The first block of each section, by its heading.
 BLOCKS = {
-    section.partition("\n")[0]: re.split(r"^```.*\n", section, flags=re.M)[1]
+    section.partition("\n")[0]: re.split(r"^```.*\n", section, flags=re.MULTILINE)[1]
     for section in TEXT.split("\n## ")[1:]
 }
 ASKED = {
