@@ -23,8 +23,10 @@ from server.metrics import Metrics
 from server.middleware import SteeringMiddleware
 from server.monitor.answer_log import AnswerLog
 from server.monitor.monitor import Monitor
+from server.observed import Observed
 from server.policy_file import PolicyFile
 from server.registry import Registry
+from server.request_log import RequestLog
 from server.scan import scan
 from server.settings import Settings
 from steering.errors import EngineError
@@ -86,6 +88,8 @@ class SteeringEndpoints:
             gate=gate,
             monitor=self._monitor,
         )
+        log = RequestLog(settings.request_log) if settings.request_log else None
+        app.add_middleware(Observed, log=log, lost=metrics.unlogged)
         admin.attach(app, self._running_registry, self._running_control)
         if self._policy is not None:
             policy_admin.attach(app, self._policy)

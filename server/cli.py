@@ -108,6 +108,14 @@ def serve(
             envvar="LANGSTEER_MONITOR_TEXT",
         ),
     ] = "none",
+    request_log: Annotated[
+        Path | None,
+        typer.Option(
+            help="File to log every request that may make text to, a JSON object a line.",
+            dir_okay=False,
+            envvar="LANGSTEER_REQUEST_LOG",
+        ),
+    ] = None,
 ) -> None:
     """Run the server; exits with 1 and one message where that cannot work."""
     from server.launch import launch
@@ -128,6 +136,7 @@ def serve(
                 "monitor_sample_miss": str(monitor_sample_miss),
                 "monitor_text": monitor_text,
             },
+            request_log=request_log,
         )
     except LangsteerError as error:
         typer.echo(f"langsteer serve: {error}", err=True)

@@ -39,6 +39,7 @@ def launch(
     rest: Sequence[str],
     policy: Path | None = None,
     monitor: Mapping[str, str | None] = MappingProxyType({}),
+    request_log: Path | None = None,
 ) -> None:
     """Check profiles and plugins, then run vLLM's server until it ends.
 
@@ -51,6 +52,7 @@ def launch(
         rest: options for `vllm serve`, untouched.
         policy: file of rules that requests must meet, or None.
         monitor: the monitor's settings by their names in `Settings`; None leaves one out.
+        request_log: file that requests are logged to, or None.
 
     Raises:
         LangsteerError: model, profiles, policy, plugins, or options are not fit to serve; from the
@@ -69,6 +71,7 @@ def launch(
             "max_strength": str(max_strength),
             "policy": str(policy.resolve()) if policy else None,
             **monitor,
+            "request_log": str(request_log.resolve()) if request_log else None,
         }.items()
         if value is not None
     }

@@ -100,6 +100,11 @@ class Metrics:
             ("reason",),
             registry=registry,
         )
+        self._unlogged = Counter(
+            "langsteer_request_log_dropped",
+            "Requests that the request log had no room for, as its file was too slow.",
+            registry=registry,
+        )
         self._seen_tokens = 0
 
     def finished(self, labels: dict[str, str], outcome: Outcome) -> None:
@@ -131,6 +136,10 @@ class Metrics:
     def unwatched(self, reason: Unwatched) -> None:
         """Count an answer that was not judged."""
         self._unwatched.labels(reason).inc()
+
+    def unlogged(self) -> None:
+        """Count a request that is missing in the request log."""
+        self._unlogged.inc()
 
     def policy_reloaded(self, usable: bool) -> None:
         """Count a reading of the policy file while serving."""

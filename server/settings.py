@@ -58,6 +58,10 @@ class Settings(BaseModel):
     monitor_text: LogText = Field(
         default="none", description="Whether their text is logged, and how (--monitor-text)."
     )
+    request_log: Path | None = Field(
+        default=None,
+        description="File that requests are logged to, a JSON object a line (--request-log).",
+    )
     metrics_timeout: float = Field(
         default=1.0,
         gt=0,

@@ -15,7 +15,7 @@ from server.monitor.pause import pause
 from server.monitor.subject import Subject
 from server.monitor.verdict import UNKNOWN, Finding
 from server.monitor.watch import Seen, Watch
-from server.monitor.worker import Worker
+from server.worker import Worker
 
 logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from server.monitor.worker import Worker
+from server.worker import Worker
 
 
 def test_jobs_are_done_in_order_and_off_this_thread() -> None:

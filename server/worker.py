@@ -19,9 +19,11 @@ class Worker:
 
     Args:
         limit: bytes that may wait.
+        name: what it works for; names the thread, and it in the log.
     """
 
-    def __init__(self, limit: int = _LIMIT) -> None:
+    def __init__(self, limit: int = _LIMIT, name: str = "monitor") -> None:
+        self._name = name
         self._limit = limit
         self._jobs: deque[tuple[Job, int]] = deque()
         self._waiting = 0
@@ -43,7 +45,7 @@ class Worker:
             self._jobs.append((job, size))
             self._waiting += size
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="langsteer-monitor", daemon=True)
+                self._thread = Thread(target=self._run, name=f"langsteer-{self._name}", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
         return True
@@ -64,7 +66,7 @@ class Worker:
             # Whatever one answer does to it, the next is to be judged.
             except Exception as error:  # noqa: BLE001
                 # Not its text: that could be the answer's.
-                logger.error("the monitor failed on an answer: %s", type(error).__name__)
+                logger.error("the %s failed on an answer: %s", self._name, type(error).__name__)
             with self._changed:
                 self._waiting -= size
                 self._busy = False

@@ -1,0 +1,101 @@
+"""The outermost layer: gives requests an id, and tells log and traces what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from opentelemetry import propagate, trace
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server import scopes
+from server.request_log import RequestLog
+from server.request_record import REQUEST_ID, RequestRecord
+from server.routes import OWN_PATHS, STEERABLE, makes_no_text
+
+_CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+class Observed:
+    """Records requests that may make text, and operators' changes; the others pass untouched.
+
+    Where vLLM exports traces (`--otlp-traces-endpoint`) each is a span, and vLLM's own becomes its
+    child. Without that and without a log nothing is recorded, and nothing changed.
+
+    Args:
+        app: what comes next.
+        log: the request log; None where there is none.
+        lost: called for each line the log had no room for.
+        tracer: makes spans; vLLM's provider's by default, which it sets later than this is made.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        log: RequestLog | None,
+        lost: Callable[[], None],
+        tracer: Tracer | None = None,
+    ) -> None:
+        self.app = app
+        self._log = log
+        self._lost = lost
+        self._tracer = tracer or trace.get_tracer("langsteer")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in _CHANGES:
+            return await self.app(scope, receive, send)
+        path = scopes.route(scope)
+        if makes_no_text(path) and not path.startswith(OWN_PATHS):
+            return await self.app(scope, receive, send)
+        carrier = {
+            key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
+        }
+        span = self._tracer.start_span(
+            f"{scope['method']} {path}" if _known(path) else scope["method"],
+            context=propagate.extract(carrier),
+            kind=SpanKind.SERVER,
+        )
+        if self._log is None and not span.is_recording():
+            return await self.app(scope, receive, send)
+        return await self._recorded(scope, receive, send, span)
+
+    async def _recorded(self, scope: Scope, receive: Receive, send: Send, span: trace.Span) -> None:
+        record = RequestRecord(scope)
+        identified = record.request_id.encode("ascii")
+
+        async def seen(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = list(message.get("headers", ()))
+                if not any(key.lower() == REQUEST_ID for key, _ in headers):
+                    headers.append((REQUEST_ID, identified))
+                message = {**message, "headers": headers}
+            await send(message)
+            # What could not be handed over raised, and was not seen by the client either.
+            record.see(message)
+
+        added = {"x-request-id": record.request_id}
+        if span.is_recording():
+            # Traces are the headers' business all the way: vLLM reads them from its request.
+            propagate.inject(added, trace.set_span_in_context(span))
+        names = {name.encode() for name in added}
+        kept = [(key, value) for key, value in scope["headers"] if key not in names]
+        extra = [(name.encode(), value.encode("latin-1")) for name, value in added.items()]
+        try:
+            await self.app({**scope, "headers": [*kept, *extra]}, receive, seen)
+        except Exception as error:
+            span.record_exception(error)
+            span.set_status(Status(StatusCode.ERROR))
+            raise
+        finally:
+            span.set_attributes(record.attributes())
+            if record.failed:
+                span.set_status(Status(StatusCode.ERROR))
+            span.end()
+            if self._log is not None and not self._log.note(record):
+                self._lost()
+
+
+def _known(path: str) -> bool:
+    """Whether a path may be in a span's name, of which there are to be few."""
+    return path in STEERABLE or path.startswith(OWN_PATHS)

@@ -1,0 +1,111 @@
+"""What is told of one request: by a line of the request log, and by a span."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.types import Message, Scope
+
+from server import scopes
+
+REQUEST_ID = b"x-request-id"
+# As vLLM takes it over; a line break, or a megabyte, is not to get into logs.
+_ID = re.compile(r"[!-~]{1,128}")
+_TOLD = {
+    b"x-steering-profile": "steering",
+    b"x-steering-policy": "policy",
+    b"x-steering-verdict": "verdict",
+    b"x-steering-attempts": "attempts",
+}
+
+
+class RequestRecord:
+    """Sees a request's answer go by.
+
+    Args:
+        scope: of the request.
+        now: seconds, of a clock that only goes forward.
+
+    Attributes:
+        request_id: the client's X-Request-Id, or one made here.
+    """
+
+    def __init__(self, scope: Scope, now: float | None = None) -> None:
+        sent = scopes.header(scope, REQUEST_ID)
+        self.request_id = sent if _ID.fullmatch(sent) else uuid.uuid4().hex
+        self._method: str = scope["method"]
+        self._route = scopes.route(scope)
+        self._began = time.monotonic() if now is None else now
+        self._time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._status = 0
+        self._first: float | None = None
+        self._bytes = 0
+        self._complete = False
+        self._told: dict[str, str] = {}
+
+    @property
+    def route(self) -> str:
+        """The path, without a root path."""
+        return self._route
+
+    def see(self, message: Message, now: float | None = None) -> None:
+        """Take a message of the answer in.
+
+        Args:
+            message: as the server was handed it.
+            now: seconds, of the same clock.
+        """
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            for key, value in message.get("headers", ()):
+                if (name := _TOLD.get(key.lower())) is not None:
+                    self._told[name] = value.decode("latin-1")
+        elif message["type"] == "http.response.body":
+            body = message.get("body", b"")
+            self._bytes += len(body)
+            if body and self._first is None:
+                self._first = time.monotonic() if now is None else now
+            self._complete = not message.get("more_body", False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the server, not the client, is at fault for there being no whole answer."""
+        return self._status >= 500
+
+    def line(self, now: float | None = None) -> dict[str, Any]:
+        """The line of the request log.
+
+        Args:
+            now: seconds, of the same clock.
+        """
+        end = time.monotonic() if now is None else now
+        first = None if self._first is None else round(self._first - self._began, 4)
+        return {
+            "time": self._time,
+            "request_id": self.request_id,
+            "method": self._method,
+            "route": self._route,
+            "status": self._status or None,
+            "complete": self._complete,
+            **{name: self._told.get(name) for name in _TOLD.values()},
+            "bytes": self._bytes,
+            "first_byte_seconds": first,
+            "seconds": round(end - self._began, 4),
+        }
+
+    def attributes(self) -> Mapping[str, str | int | bool]:
+        """A span's attributes: OpenTelemetry's names where it has them, else `langsteer.`'s."""
+        found: dict[str, str | int | bool] = {
+            "http.request.method": self._method,
+            "http.route": self._route,
+            "langsteer.request_id": self.request_id,
+            "langsteer.complete": self._complete,
+        }
+        if self._status:
+            found["http.response.status_code"] = self._status
+        return found | {f"langsteer.{name}": value for name, value in self._told.items()}
