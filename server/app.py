@@ -13,7 +13,8 @@ from typing import Any
 from fastapi import FastAPI
 
 from profiles.models.fingerprint import fingerprint
-from server import admin, policy_admin
+from server import admin, model_list, policy_admin
+from server.aliases import Aliases
 from server.catalog import Catalog
 from server.control import Control, EngineFacts
 from server.facts import FactsRefresh
@@ -56,13 +57,18 @@ class SteeringEndpoints:
         self._leases = Leases()
         self._policy: PolicyFile | None = None
         self._monitor: Monitor | None = None
-        self._default_model = ""
+        self._models: tuple[str, ...] = ()
+        self._vllm_models: Any = None
 
     def attach_router(self, app: FastAPI) -> None:
         """Add middleware and endpoints; once a process, as the metrics can be made only once."""
         settings, metrics = self._settings, Metrics()
         self._metrics = metrics
         self._monitor = self._make_monitor(metrics)
+        aliases: Aliases | None = None
+        if settings.model_aliases:
+            aliases = Aliases(lambda: self._models, lambda: self._vllm_models.lora_requests)
+            model_list.attach(app, aliases, self._catalog)
         gate: Gate | None = None
         if settings.policy is not None:
             policy = PolicyFile(
@@ -73,9 +79,10 @@ class SteeringEndpoints:
                 lambda: policy.book,
                 catalog=self._catalog,
                 metrics=metrics,
-                default_model=lambda: self._default_model,
+                default_model=lambda: next(iter(self._models), ""),
                 max_strength=settings.max_strength,
                 max_body=settings.max_body_mb << 20,
+                aliases=aliases,
             )
         app.add_middleware(
             SteeringMiddleware,
@@ -87,6 +94,7 @@ class SteeringEndpoints:
             max_body=settings.max_body_mb << 20,
             gate=gate,
             monitor=self._monitor,
+            aliases=aliases,
         )
         log = RequestLog(settings.request_log) if settings.request_log else None
         app.add_middleware(Observed, log=log, lost=metrics.unlogged)
@@ -126,6 +134,10 @@ class SteeringEndpoints:
             raise EngineError("langsteer needs an engine; the render server has none")
         if "generate" not in await engine_client.get_supported_tasks():
             raise EngineError("this model does not generate text, so there is nothing to steer")
+        self._models = tuple(getattr(args, "served_model_name", None) or [args.model])
+        self._vllm_models = getattr(state, "openai_serving_models", None)
+        if self._settings.model_aliases and self._vllm_models is None:
+            raise EngineError("this vLLM does not say what models it serves: no --model-aliases")
         model = await asyncio.to_thread(fingerprint, Path(args.model), self._settings.model)
         control = EngineControl(engine_client)
         registry = Registry(
@@ -142,11 +154,9 @@ class SteeringEndpoints:
         self._start_policy(args)
 
     def _start_policy(self, args: Namespace) -> None:
-        """What of the policy needs the running server: names, profiles, the event loop."""
+        """What of the policy needs the running server: profiles, the event loop."""
         if self._policy is None:
             return
-        names = getattr(args, "served_model_name", None) or [args.model]
-        self._default_model = names[0]
         self._policy.report()
         if self._policy.book.tenants.names and not (
             getattr(args, "api_key", None) or os.environ.get("VLLM_API_KEY")

@@ -19,6 +19,8 @@ _FORM = re.compile(
 )
 # In which ASCII reads as ASCII; by any other a form's names and values may be spelled at will.
 _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii", "latin-1", "iso-8859-1"})
+# A model's name with a colon, or with an escape that may stand for one.
+_COLON = re.compile(rb'"model"\s*:\s*"[^"]*[:\\]')
 _ONCE = frozenset({FIELD, "vllm_xargs", *KEYS})
 
 
@@ -47,6 +49,10 @@ class Body:
         return bool(_PLAIN.search(self.raw)) or not json.detect_encoding(self.raw).startswith(
             "utf-8"
         )
+
+    def names_colon(self) -> bool:
+        """False where `model`, in a body that is not suspicious, certainly has no colon."""
+        return self.is_json(self._media_type) and bool(_COLON.search(self.raw))
 
     def parse(self, *, strict: bool = False) -> Any:
         """The JSON value.
@@ -111,8 +117,14 @@ class Body:
         return value
 
     @staticmethod
-    def rewritten(fields: Mapping[str, Any], request: SteeringRequest) -> bytes:
-        """The body vLLM gets: without `steering`, the engine's arguments in `vllm_xargs`."""
+    def rewritten(fields: Mapping[str, Any], request: SteeringRequest | None) -> bytes:
+        """The body vLLM gets: without `steering`, the engine's arguments in `vllm_xargs`.
+
+        Args:
+            fields: the body as it was asked.
+            request: what was decided; None where nothing is steered.
+        """
         kept = {key: value for key, value in fields.items() if key != FIELD}
-        kept["vllm_xargs"] = {**(kept.get("vllm_xargs") or {}), **request.to_extra_args()}
+        if request is not None:
+            kept["vllm_xargs"] = {**(kept.get("vllm_xargs") or {}), **request.to_extra_args()}
         return json.dumps(kept).encode()

@@ -70,6 +70,15 @@ def serve(
             envvar="LANGSTEER_POLICY",
         ),
     ] = None,
+    model_aliases: Annotated[
+        bool,
+        typer.Option(
+            "--model-aliases",
+            help="For clients that can only choose a model: also offer it as NAME:TAG for each "
+            "language, e.g. `demo:de`.",
+            envvar="LANGSTEER_MODEL_ALIASES",
+        ),
+    ] = False,
     monitor: Annotated[
         str,
         typer.Option(
@@ -129,6 +138,7 @@ def serve(
             max_strength=max_strength,
             rest=context.args,
             policy=policy,
+            model_aliases=model_aliases,
             monitor={
                 "monitor": monitor,
                 "monitor_log": str(monitor_log.resolve()) if monitor_log else None,

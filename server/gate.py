@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from server import scopes
+from server.aliases import Aliases
 from server.body import Body
 from server.catalog import Catalog
 from server.errors import ApiError, BodyTooLargeError, ForbiddenError
@@ -31,6 +32,7 @@ class Gate:
         default_model: gives what a request without `model` means; "" while that is unknown.
         max_strength: the largest strength the server allows.
         max_body: bytes a request may have.
+        aliases: names of models that ask for steering; None where there are none.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Gate:
         default_model: Callable[[], str],
         max_strength: float,
         max_body: int,
+        aliases: Aliases | None = None,
     ) -> None:
         self._book = book
         self._catalog = catalog
@@ -49,6 +52,7 @@ class Gate:
         self._default_model = default_model
         self._max_strength = max_strength
         self._max_body = max_body
+        self._aliases = aliases
 
     @staticmethod
     def governs(path: str) -> bool:
@@ -72,7 +76,7 @@ class Gate:
             raise self._refused(error, "")
 
     def rule(self, scope: Scope, path: str, body: Body | None) -> tuple[Ruling, object]:
-        """(what the policy decides, the parsed body where it was read).
+        """(what the policy decides, the parsed body where it was read, without an alias).
 
         Args:
             scope: of the request.
@@ -86,7 +90,9 @@ class Gate:
         try:
             fields = self._parsed(body) if path in STEERABLE else None
             # Read once: one request sees one policy, whatever is loaded meanwhile.
-            book = self._book()
+            book, catalog = self._book(), self._catalog()
+            if self._aliases is not None:
+                fields = self._aliases.read(fields, path, catalog)
             asked = Asked(
                 route=path,
                 tenants=book.tenants.named_by(scopes.api_keys(scope)),
@@ -97,7 +103,7 @@ class Gate:
             case = Case(
                 book,
                 asked,
-                self._catalog(),
+                catalog,
                 max_strength=self._max_strength,
                 default_model=self._default_model(),
             )

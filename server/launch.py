@@ -40,6 +40,7 @@ def launch(
     policy: Path | None = None,
     monitor: Mapping[str, str | None] = MappingProxyType({}),
     request_log: Path | None = None,
+    model_aliases: bool = False,
 ) -> None:
     """Check profiles and plugins, then run vLLM's server until it ends.
 
@@ -53,6 +54,7 @@ def launch(
         policy: file of rules that requests must meet, or None.
         monitor: the monitor's settings by their names in `Settings`; None leaves one out.
         request_log: file that requests are logged to, or None.
+        model_aliases: whether the model has a name for each language too.
 
     Raises:
         LangsteerError: model, profiles, policy, plugins, or options are not fit to serve; from the
@@ -70,6 +72,7 @@ def launch(
             "profiles_dir": str(profiles.resolve()),
             "max_strength": str(max_strength),
             "policy": str(policy.resolve()) if policy else None,
+            "model_aliases": str(model_aliases),
             **monitor,
             "request_log": str(request_log.resolve()) if request_log else None,
         }.items()

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import channel, scopes
+from server.aliases import Aliases
 from server.applied import AppliedSteering
 from server.body import Body
 from server.catalog import Catalog
@@ -29,6 +30,7 @@ from server.policy.ruling import Ruling
 from server.refusal import Refusal
 from server.routes import OWN_PATHS, STEERABLE
 from server.wish import HEADER
+from steering.request import SteeringRequest
 
 _HEADER = HEADER.lower().encode()
 # Sent to these, the header of a client that always sends it means nothing: no text is made.
@@ -36,6 +38,9 @@ _INERT = (
     *("/v1/responses/", "/v1/messages/count_tokens", OWN_PATHS),
     *("/ping", "/tokenize", "/detokenize", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"),
 )
+
+# What is applied, nothing where no text is made; and the body as it was asked.
+_Decision = tuple[AppliedSteering | None, dict[str, Any]]
 
 
 class SteeringMiddleware:
@@ -54,6 +59,7 @@ class SteeringMiddleware:
         max_body: bytes; a larger body is not rewritten, and if not JSON, not scanned.
         gate: holds requests against a policy; None where there is none.
         monitor: judges the language of answers; None where nobody does.
+        aliases: names of models that ask for steering; None where there are none.
     """
 
     def __init__(
@@ -68,6 +74,7 @@ class SteeringMiddleware:
         max_body: int,
         gate: Gate | None = None,
         monitor: Monitor | None = None,
+        aliases: Aliases | None = None,
     ) -> None:
         self.app = app
         self._catalog = catalog
@@ -78,6 +85,7 @@ class SteeringMiddleware:
         self._max_body = max_body
         self._gate = gate
         self._monitor = monitor
+        self._aliases = aliases
         self._enforcer = Enforcer(metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,7 +118,7 @@ class SteeringMiddleware:
         raw = b"".join(message.get("body", b"") for message in messages)
         body = Body(raw, media_type, _charset(content_type) if form else "") if whole else None
         ruling: Ruling | None = None
-        decision: tuple[AppliedSteering, dict[str, Any]] | None = None
+        decision: _Decision | None = None
         if gate is not None:
             ruling, fields = gate.rule(scope, path, body)
             if ruling.applied is not None:
@@ -127,7 +135,10 @@ class SteeringMiddleware:
         send = tap.send if tap else send
         try:
             if decision is not None:
-                return await self._steered(scope, receive, send, *decision, ruling, tap)
+                applied, fields = decision
+                if applied is None:
+                    return await self.app(*_replaced(scope, receive, fields, None), send)
+                return await self._steered(scope, receive, send, applied, fields, ruling, tap)
             if ruling is not None:
                 send = Exchange(receive, send, ruling.header(), ruling.always()).send
             return await self.app(scope, replay, send)
@@ -146,21 +157,23 @@ class SteeringMiddleware:
             return None
         return Tap(send, Subject.of(path, applied, ruling), monitor)
 
-    def _decide(
-        self, path: str, scope: Scope, body: Body
-    ) -> tuple[AppliedSteering, dict[str, Any]] | None:
+    def _decide(self, path: str, scope: Scope, body: Body) -> _Decision | None:
+        """The steering asked for, and the body without an alias; None where it stays as it is."""
         header = () if path.startswith(_INERT) else scopes.headers(scope, _HEADER)
-        if not header and not body.suspicious():
+        asks = body.suspicious() or (self._aliases is not None and body.names_colon())
+        if not header and not asks:
             return None
-        fields: Any = body.parse() if body.suspicious() or path in STEERABLE else None
+        sent: Any = body.parse() if asks or path in STEERABLE else None
+        catalog = self._catalog()
+        fields = self._aliases.read(sent, path, catalog) if self._aliases is not None else sent
         applied = decide(
             path=path,
             header=header,
             body=fields,
-            catalog=self._catalog(),
+            catalog=catalog,
             max_strength=self._max_strength,
         )
-        if applied is None:
+        if applied is None and fields is sent:
             return None
         if len(body.raw) > self._max_body:
             raise BodyTooLargeError(
@@ -184,10 +197,8 @@ class SteeringMiddleware:
         exchange = Exchange(receive, send, told, ruling.always() if ruling else ())
 
         async def ask(applied: AppliedSteering, send: Send) -> None:
-            body = Body.rewritten(fields, applied.request())
-            message: Message = {"type": "http.request", "body": body, "more_body": False}
-            replay = channel.replay([message], exchange.receive)
-            await self.app(scopes.resized(scope, len(body)), replay, send)
+            request = applied.request()
+            await self.app(*_replaced(scope, exchange.receive, fields, request), send)
 
         hashes = applied.hashes()
         # Nothing was awaited since the catalogue was read: what it offered is still loaded.
@@ -240,6 +251,15 @@ class SteeringMiddleware:
             policy=ruling.rule,
             chosen=chosen,
         )
+
+
+def _replaced(
+    scope: Scope, receive: Receive, fields: dict[str, Any], request: SteeringRequest | None
+) -> tuple[Scope, Receive]:
+    """Scope and channel of a request whose body is now `fields`, and the steering with it."""
+    body = Body.rewritten(fields, request)
+    message: Message = {"type": "http.request", "body": body, "more_body": False}
+    return scopes.resized(scope, len(body)), channel.replay([message], receive)
 
 
 def _charset(content_type: str) -> str:

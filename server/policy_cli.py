@@ -58,6 +58,13 @@ def explain(
         bool, typer.Option("--key-stdin", help="Read the API key from standard input.")
     ] = False,
     model: Annotated[str | None, typer.Option(help="`model` of a body without one.")] = None,
+    aliases_of: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Served name whose NAME:TAG are aliases, as with `serve --model-aliases`.",
+        ),
+    ] = None,
     route: Annotated[str, typer.Option(help="The path.")] = "/v1/chat/completions",
     header: Annotated[
         list[str] | None, typer.Option(help="'Name: value'; may be given several times.")
@@ -86,6 +93,7 @@ def explain(
             route=route,
             headers=header or [],
             body=_body(body),
+            served=aliases_of or [],
         )
         facts = explained(case, route)
         if json_output:

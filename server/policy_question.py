@@ -8,6 +8,7 @@ from pathlib import Path
 from profiles import store
 from profiles.errors import ProfileError
 from profiles.ready.folder import profile_folder
+from server.aliases import Aliases
 from server.body import Body
 from server.catalog import Catalog, Entry
 from server.errors import ApiError
@@ -47,6 +48,7 @@ def question(
     route: str,
     headers: Sequence[str],
     body: bytes,
+    served: Sequence[str] = (),
 ) -> Case:
     """The case of a request.
 
@@ -58,10 +60,12 @@ def question(
         route: its path.
         headers: as "Name: value".
         body: JSON.
+        served: names of the model that have aliases, as with `serve --model-aliases`.
 
     Raises:
         PolicyFileError: the policy has no such tenant.
-        ApiError: the body is not JSON, or a header has no colon.
+        ApiError: the body is not JSON, its model is an alias of no language, or a header has no
+            colon.
     """
     if tenant is not None and tenant not in book.tenants.names:
         known = ", ".join(book.tenants.names) or "none"
@@ -74,11 +78,12 @@ def question(
         if not colon:
             raise ApiError(f"--header {line!r} is not 'Name: value'", reason="bad_value")
         sent.append((name.strip().lower(), value.strip()))
+    fields = Body(body, "application/json").parse(strict=True) if route in STEERABLE else None
     asked = Asked(
         route=route,
         tenants=tenants,
         target_header=tuple(value for name, value in sent if name == HEADER.lower()),
         accept_language=tuple(value for name, value in sent if name == "accept-language"),
-        body=Body(body, "application/json").parse(strict=True) if route in STEERABLE else None,
+        body=Aliases(lambda: served, lambda: ()).read(fields, route, catalog),
     )
     return Case(book, asked, catalog, max_strength=MAX_STRENGTH, default_model=model)

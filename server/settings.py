@@ -33,6 +33,10 @@ class Settings(BaseModel):
     policy: Path | None = Field(
         default=None, description="File of the rules that requests must meet (--policy)."
     )
+    model_aliases: bool = Field(
+        default=False,
+        description="Whether NAME:TAG is the model, steered towards TAG (--model-aliases).",
+    )
     max_body_mb: int = Field(
         default=32,
         ge=1,

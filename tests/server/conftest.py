@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from profiles import store
 from profiles.profile import Edit, MemoryEdit, ModelIdentity, NeuronEdit, OffsetEdit, Profile
+from server.aliases import Aliases
 from server.catalog import Catalog, Entry
 from server.gate import Gate
 from server.leases import Leases
@@ -180,6 +181,7 @@ class Stack:
         *,
         everything: bool | None = None,
         log: AnswerLog | None = None,
+        models: Sequence[str] = (),
     ) -> None:
         self.upstream = Upstream()
         self.registry = CollectorRegistry()
@@ -192,6 +194,7 @@ class Stack:
             self.monitor = Monitor(
                 catalog=lambda: catalog, metrics=metrics, everything=everything, log=log
             )
+        aliases = Aliases(lambda: models, lambda: ("adapter:de",)) if models else None
         gate = Gate(
             lambda: self.book,  # type: ignore[arg-type, return-value]
             catalog=lambda: catalog,
@@ -199,6 +202,7 @@ class Stack:
             default_model=lambda: "m",
             max_strength=8.0,
             max_body=4096,
+            aliases=aliases,
         )
         self.app = SteeringMiddleware(
             self.upstream,
@@ -210,6 +214,7 @@ class Stack:
             max_body=4096,
             gate=gate if policy else None,
             monitor=self.monitor,
+            aliases=aliases,
         )
         transport = httpx.ASGITransport(self.app)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://test")

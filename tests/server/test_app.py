@@ -33,6 +33,21 @@ class Client:
         return self.tasks
 
 
+class Models:
+    """vLLM's list of what it serves, as far as the plugin looks at it."""
+
+    def __init__(self, *names: str, adapters: tuple[str, ...] = ()) -> None:
+        self.names = names
+        self.lora_requests = dict.fromkeys(adapters)
+
+    async def show_available_models(self) -> Models:
+        return self
+
+    def model_dump(self) -> dict[str, Any]:
+        names = [*self.names, *self.lora_requests]
+        return {"object": "list", "data": [{"id": name, "object": "model"} for name in names]}
+
+
 class KeyCheck:
     """Stands for vLLM's API-key middleware, which is added after the plugin's."""
 
@@ -87,6 +102,46 @@ async def test_from_start_to_a_steered_request(plugin: SteeringEndpoints, app: F
         assert len((await client.get("/v1/steering/profiles")).json()["data"]) == 2
         await client.get("/metrics")
     assert REGISTRY.get_sample_value("langsteer_profiles_loaded") == 2
+
+
+async def test_aliases_are_listed_and_a_reload_changes_the_list(
+    plugin: SteeringEndpoints, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANGSTEER_MODEL_ALIASES", "1")
+    plugin = SteeringEndpoints()
+    app = FastAPI()
+    app.post("/v1/completions")(echo)
+    plugin.attach_router(app)
+    args = Namespace(model="/m", served_model_name=["tiny", "a:de"])
+    with pytest.raises(EngineError, match="no --model-aliases"):
+        await plugin.init_state(Client("generate"), app.state, args)
+    app.state.openai_serving_models = Models("tiny", "a:de", adapters=("b:de",))
+    await plugin.init_state(Client("generate"), app.state, args)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+
+        async def listed() -> list[str]:
+            answer = await client.get("/v1/models")
+            assert int(answer.headers["content-length"]) == len(answer.content)
+            return [card["id"] for card in answer.json()["data"]]
+
+        own = ["tiny", "a:de", "b:de"]
+        assert await listed() == [*own, "tiny:de", "tiny:ja", "a:de:de", "a:de:ja"]
+        answer = await client.post("/v1/completions", json={"model": "tiny:ja"})
+        assert answer.json()["model"] == "tiny"
+        assert answer.headers["x-steering-profile"].startswith("ja@")
+        (folder / "ja.safetensors").unlink()
+        assert (await client.post("/v1/steering/profiles/reload")).status_code == 200
+        assert await listed() == [*own, "tiny:de", "a:de:de"]
+        answer = await client.post("/v1/completions", json={"model": "tiny:ja"})
+        assert answer.status_code == 400
+        for name in ("a:de", "b:de"):
+            answer = await client.post("/v1/completions", json={"model": name})
+            assert "x-steering-profile" not in answer.headers
+
+
+async def test_without_aliases_vllm_lists_its_models(app: FastAPI) -> None:
+    assert "/v1/models" not in {getattr(route, "path", "") for route in app.routes}
 
 
 async def test_answers_are_watched_unless_it_is_off(

@@ -167,11 +167,15 @@ def test_unknown_options_reach_vllm(
     assert seen["rest"] == theirs
     assert (seen["model"], seen["headroom"], seen["max_strength"]) == ("demo", 8, 8.0)
     assert seen["memory_headroom"] == 3
-    assert seen["policy"] is None
+    assert (seen["policy"], seen["model_aliases"]) == (None, False)
     result = CliRunner().invoke(
         app, ["serve", "demo", *own], env={"LANGSTEER_POLICY": str(tmp_path / "p.yaml")}
     )
     assert (result.exit_code, seen["policy"]) == (0, tmp_path / "p.yaml")
+    for given, variable in (["--model-aliases"], None), ([], "1"), ([], "true"):
+        environment = {"LANGSTEER_MODEL_ALIASES": variable}
+        result = CliRunner().invoke(app, ["serve", "demo", *own, *given], env=environment)
+        assert (result.exit_code, seen["model_aliases"], seen["rest"]) == (0, True, [])
 
 
 def test_the_monitors_options_become_settings(
@@ -246,9 +250,11 @@ def test_settings_come_from_the_environment_and_name_what_is_wrong() -> None:
             "LANGSTEER_MODEL": "m",
             "LANGSTEER_PROFILES_DIR": "/p",
             "LANGSTEER_MAX_STRENGTH": "2.5",
+            "LANGSTEER_MODEL_ALIASES": "True",
         }
     )
     assert (good.profiles_dir, good.max_strength) == (Path("/p"), 2.5)
+    assert good.model_aliases
     with pytest.raises(LangsteerError) as caught:
         Settings.load({"LANGSTEER_MAX_STRENGTH": "9", "LANGSTEER_MAX_BODY_MB": "x"})
     for name in ("PROFILES_DIR", "MAX_STRENGTH", "MAX_BODY_MB"):

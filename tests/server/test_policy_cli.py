@@ -91,6 +91,17 @@ def test_explain_takes_keys_bodies_and_routes(file: Path, folder: Path, tmp_path
     assert "makes no text" in run(*told[:-1], "--route", "/tokenize").output
 
 
+def test_explain_reads_aliases_of_the_names_it_is_given(file: Path, folder: Path) -> None:
+    body = json.dumps({"model": "big:de"})
+    told = ("explain", file, "--profiles", folder, "--json", "--tenant", "acme", "--body", "-")
+    facts = json.loads(run(*told, text=body).output)
+    assert (facts["rule"], facts["result"]) == ("defaults", "exempt")
+    facts = json.loads(run(*told, "--aliases-of", "big", text=body).output)
+    assert (facts["rule"], facts["status"]) == ("acme", 403)
+    result = run(*told, "--aliases-of", "big", text=json.dumps({"model": "big:nl"}))
+    assert (result.exit_code, "available are de, ja" in result.output) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
