@@ -91,7 +91,7 @@ class BodyTooLargeError(ApiError):
     type = "RequestEntityTooLargeError"
 
 
-class PolicyFileInvalidError(ApiError):
+class FileInvalidError(ApiError):
     """The policy file on disk cannot be used; the policy in force is still the old one."""
 
     status = 422

@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 
-from server.errors import PolicyFileInvalidError
-from server.policy.problem import PolicyFileError
+from server.errors import FileInvalidError
 from server.policy_file import PolicyFile
 from server.routes import OWN_PATHS
+from server.yamlfile.problem import FileError
 
 _SHOWN = len("sha256:") + 8
 
@@ -29,8 +29,8 @@ def attach(app: FastAPI, policy: PolicyFile) -> None:
         """Read the file again; one that cannot be used is refused, and the policy stays."""
         try:
             await policy.reload()
-        except PolicyFileError as error:
-            wrong = PolicyFileInvalidError(str(error), reason="bad_value")
+        except FileError as error:
+            wrong = FileInvalidError(str(error), reason="bad_value")
             places = [
                 {"place": each.place, "line": each.line, "text": each.text}
                 for each in error.problems

@@ -12,9 +12,9 @@ from pathlib import Path
 from server.catalog import Catalog
 from server.policy.book import Book
 from server.policy.load import load
-from server.policy.problem import PolicyFileError, Problem
 from server.policy.sources import detected
-from server.policy.yaml_text import MAX_BYTES
+from server.yamlfile.problem import FileError, Problem
+from server.yamlfile.text import MAX_BYTES
 
 logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
 
@@ -27,14 +27,14 @@ def read_policy(path: Path, max_strength: float) -> Book:
         max_strength: the largest strength the server allows.
 
     Raises:
-        PolicyFileError: it cannot be read or used; names every problem.
+        FileError: it cannot be read or used; names every problem.
     """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         text = f"cannot read {path}: {error.strerror or error}"
-        raise PolicyFileError([Problem(place="", line=0, text=text)]) from error
+        raise FileError([Problem(place="", line=0, text=text)]) from error
     book = load(data, max_strength)
     if book.identifies:
         detected("The models are loaded now, not with the first request.")
@@ -51,7 +51,7 @@ class PolicyFile:
         counted: told of each reload whether the file could be used.
 
     Raises:
-        PolicyFileError: the file cannot be used.
+        FileError: the file cannot be used.
     """
 
     def __init__(
@@ -87,12 +87,12 @@ class PolicyFile:
         """Read the file again.
 
         Raises:
-            PolicyFileError: it cannot be used; the policy stays as it was.
+            FileError: it cannot be used; the policy stays as it was.
         """
         async with self._lock:
             try:
                 book = await asyncio.to_thread(read_policy, self.path, self._max_strength)
-            except PolicyFileError as error:
+            except FileError as error:
                 self._counted(False)
                 logger.error("%s is not used, the policy stays as it was:\n%s", self.path, error)
                 raise
@@ -121,7 +121,7 @@ class PolicyFile:
     async def _try_reload(self) -> None:
         try:
             await self.reload()
-        except PolicyFileError:
+        except FileError:
             return  # reload has logged and counted it
 
     def _set(self, book: Book) -> None:

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import server.app
 from profiles.profile import ModelIdentity
 from server.app import SteeringEndpoints
-from server.policy.tenants import hash_key
+from server.keyring import hash_key
 from steering.errors import EngineError
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from server.catalog import Catalog
-from server.policy.problem import PolicyFileError
 from server.policy_file import PolicyFile, read_policy
+from server.yamlfile.problem import FileError
 from tests.server.conftest import put
 
 JA = "version: 1\ndefaults: {target: [{language: ja}]}"
@@ -61,10 +61,10 @@ async def test_a_file_that_cannot_be_used_keeps_the_old_one(
 ) -> None:
     before = policy.book
     put(path, text)
-    with pytest.raises(PolicyFileError):
+    with pytest.raises(FileError):
         await policy.reload()
     put(path, None)
-    with pytest.raises(PolicyFileError, match="cannot read"):
+    with pytest.raises(FileError, match="cannot read"):
         await policy.reload()
     assert policy.book is before
     assert counted == [False, False]
@@ -75,7 +75,7 @@ async def test_a_file_that_cannot_be_used_keeps_the_old_one(
 def test_no_server_starts_with_a_bad_file(path: Path, catalog: Catalog) -> None:
     put(path, "version: 1\ndefaults: {suppress: [zh], strength: {max: 4}}")
     assert read_policy(path, 4.0).clauses
-    with pytest.raises(PolicyFileError, match="--max-strength"):
+    with pytest.raises(FileError, match="--max-strength"):
         PolicyFile(path, 2.0, lambda: catalog, lambda _: None)
 
 
