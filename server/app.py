@@ -18,6 +18,7 @@ from server.catalog import Catalog
 from server.control import Control, EngineFacts
 from server.facts import FactsRefresh
 from server.gate import Gate
+from server.hangup import Hangup
 from server.leases import Leases
 from server.metrics import Metrics
 from server.middleware import SteeringMiddleware
@@ -151,7 +152,7 @@ class SteeringEndpoints:
                 "the policy has tenants and this server checks no API keys: whoever sends another "
                 "key, or none, is none of them, unless a gateway before it checks"
             )
-        self._policy.reload_on_hangup()
+        Hangup([self._policy]).listen()
 
     def _count_profiles(self, offered: int) -> None:
         if self._metrics is not None:

@@ -92,7 +92,7 @@ class BodyTooLargeError(ApiError):
 
 
 class FileInvalidError(ApiError):
-    """The policy file on disk cannot be used; the policy in force is still the old one."""
+    """A file on disk cannot be used; what it said before is still in force."""
 
     status = 422
     type = "UnprocessableEntityError"

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 
-from server.errors import FileInvalidError
+from server.invalid_file import invalid_file
 from server.policy_file import PolicyFile
 from server.routes import OWN_PATHS
 from server.yamlfile.problem import FileError
@@ -30,12 +30,7 @@ def attach(app: FastAPI, policy: PolicyFile) -> None:
         try:
             await policy.reload()
         except FileError as error:
-            wrong = FileInvalidError(str(error), reason="bad_value")
-            places = [
-                {"place": each.place, "line": each.line, "text": each.text}
-                for each in error.problems
-            ]
-            return JSONResponse({**wrong.to_body(), "problems": places}, wrong.status)
+            return invalid_file(error)
         return describe(policy)
 
     app.include_router(router)

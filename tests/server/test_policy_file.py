@@ -1,10 +1,6 @@
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
-import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -87,38 +83,3 @@ async def test_what_no_profile_gives_is_a_warning(
     await policy.reload()
     assert policy.warnings() == ["defaults: no profile steers towards nl"]
     assert "defaults: no profile steers towards nl" in caplog.text
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not come to that within 5 seconds")
-
-
-async def test_sighup_reloads_and_survives_a_bad_file(
-    policy: PolicyFile, path: Path, counted: list[bool]
-) -> None:
-    loop = asyncio.get_running_loop()
-    policy.reload_on_hangup()
-    try:
-        put(path, "version: 2")
-        os.kill(os.getpid(), signal.SIGHUP)
-        await until(lambda: counted == [False])
-        put(path, DE)
-        os.kill(os.getpid(), signal.SIGHUP)
-        await until(lambda: counted == [False, True])
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
-    assert fixed(policy) == "de"
-
-
-async def test_where_no_handler_can_be_set_the_server_runs_on(
-    policy: PolicyFile, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def elsewhere() -> None:
-        policy.reload_on_hangup()
-
-    await asyncio.to_thread(asyncio.run, elsewhere())
-    assert "SIGHUP will not reload" in caplog.text
