@@ -13,7 +13,9 @@ from typing import Any
 from fastapi import FastAPI
 
 from profiles.models.fingerprint import fingerprint
-from server import admin, policy_admin
+from server import access_admin, admin, policy_admin
+from server.access.middleware import AccessMiddleware
+from server.access_file import AccessFile
 from server.catalog import Catalog
 from server.control import Control, EngineFacts
 from server.facts import FactsRefresh
@@ -40,7 +42,7 @@ class SteeringEndpoints:
     added, so that the check is the outer one; and `init_state` before it starts to listen.
 
     Raises:
-        LangsteerError: the settings, or the policy file, are bad.
+        LangsteerError: the settings are bad; from `attach_router`, the policy or access file.
     """
 
     name = "langsteer"
@@ -54,6 +56,7 @@ class SteeringEndpoints:
         self._control: Control | None = None
         self._leases = Leases()
         self._policy: PolicyFile | None = None
+        self._access: AccessFile | None = None
         self._monitor: Monitor | None = None
         self._default_model = ""
 
@@ -87,6 +90,12 @@ class SteeringEndpoints:
             gate=gate,
             monitor=self._monitor,
         )
+        if settings.access is not None:
+            access = AccessFile(settings.access, metrics.access_reloaded)
+            self._access = access
+            # Added last, it is the outer one: who is refused costs nothing further in.
+            app.add_middleware(AccessMiddleware, rules=lambda: access.rules, metrics=metrics)
+            access_admin.attach(app, access)
         admin.attach(app, self._running_registry, self._running_control)
         if self._policy is not None:
             policy_admin.attach(app, self._policy)
@@ -137,22 +146,28 @@ class SteeringEndpoints:
         if self._monitor is not None:
             await asyncio.to_thread(self._monitor.load)
         self._start_policy(args)
+        if self._access is not None:
+            self._access.report()
+        files = [file for file in (self._policy, self._access) if file is not None]
+        if files:
+            Hangup(files).listen()
 
     def _start_policy(self, args: Namespace) -> None:
-        """What of the policy needs the running server: names, profiles, the event loop."""
+        """What of the policy needs the running server: names and profiles."""
         if self._policy is None:
             return
         names = getattr(args, "served_model_name", None) or [args.model]
         self._default_model = names[0]
         self._policy.report()
         if self._policy.book.tenants.names and not (
-            getattr(args, "api_key", None) or os.environ.get("VLLM_API_KEY")
+            getattr(args, "api_key", None)
+            or os.environ.get("VLLM_API_KEY")
+            or (self._access is not None and self._access.rules.keyed)
         ):
             logger.warning(
                 "the policy has tenants and this server checks no API keys: whoever sends another "
                 "key, or none, is none of them, unless a gateway before it checks"
             )
-        Hangup([self._policy]).listen()
 
     def _count_profiles(self, offered: int) -> None:
         if self._metrics is not None:

@@ -70,6 +70,14 @@ def serve(
             envvar="LANGSTEER_POLICY",
         ),
     ] = None,
+    access: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of who may use the server, and how much; see `langsteer access`.",
+            dir_okay=False,
+            envvar="LANGSTEER_ACCESS",
+        ),
+    ] = None,
     monitor: Annotated[
         str,
         typer.Option(
@@ -121,6 +129,7 @@ def serve(
             max_strength=max_strength,
             rest=context.args,
             policy=policy,
+            access=access,
             monitor={
                 "monitor": monitor,
                 "monitor_log": str(monitor_log.resolve()) if monitor_log else None,
@@ -157,6 +166,13 @@ def add_policy(app: typer.Typer) -> None:
     app.add_typer(policy, name="policy")
 
 
+def add_access(app: typer.Typer) -> None:
+    """Add `access` and what it can do to a typer application."""
+    from server.access_cli import access
+
+    app.add_typer(access, name="access")
+
+
 def main() -> None:
     """The console script."""
     from profiles.cli import app
@@ -164,4 +180,5 @@ def main() -> None:
     add_serve(app)
     add_bench(app)
     add_policy(app)
+    add_access(app)
     app()

@@ -14,6 +14,7 @@ from profiles.models.demo_model import NAME as DEMO
 from profiles.models.fingerprint import fingerprint
 from profiles.models.resolve import resolve_model
 from server import options
+from server.access_file import read_access
 from server.folder import read_folder
 from server.policy_file import read_policy
 from server.settings import PREFIX, Settings
@@ -38,6 +39,7 @@ def launch(
     max_strength: float,
     rest: Sequence[str],
     policy: Path | None = None,
+    access: Path | None = None,
     monitor: Mapping[str, str | None] = MappingProxyType({}),
 ) -> None:
     """Check profiles and plugins, then run vLLM's server until it ends.
@@ -50,11 +52,12 @@ def launch(
         max_strength: largest strength a request may ask for.
         rest: options for `vllm serve`, untouched.
         policy: file of rules that requests must meet, or None.
+        access: file of who may use the server and how much, or None.
         monitor: the monitor's settings by their names in `Settings`; None leaves one out.
 
     Raises:
-        LangsteerError: model, profiles, policy, plugins, or options are not fit to serve; from the
-            running server, that the engine could not be armed.
+        LangsteerError: model, profiles, policy, access file, plugins, or options are not fit to
+            serve; from the running server, that the engine could not be armed.
     """
     if model.startswith("-"):
         raise options.OptionError(
@@ -68,14 +71,16 @@ def launch(
             "profiles_dir": str(profiles.resolve()),
             "max_strength": str(max_strength),
             "policy": str(policy.resolve()) if policy else None,
+            "access": str(access.resolve()) if access else None,
             **monitor,
         }.items()
         if value is not None
     }
-    # Both before what takes long.
+    # All of them before what takes long.
     Settings.load({**os.environ, **settings})
     if policy is not None:
         read_policy(policy, max_strength)
+    keyed = access is not None and read_access(access).keyed
     folder = resolve_model(model)
     profiles, files = read_folder(profiles, fingerprint(folder, model))
     capacity = plan(
@@ -85,13 +90,19 @@ def launch(
         # On a CPU vLLM would ask for nearly all memory there is; the demo needs little. GiB.
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
     os.environ |= {**settings, f"{PREFIX}PROFILES_DIR": str(profiles.resolve())}
-    os.environ |= options.environment(os.environ, _plugins())
+    os.environ |= options.environment(os.environ, _plugins(), keyed=keyed)
     _check_entry_points()
-    _serve(str(folder), None if Path(model).expanduser().is_dir() else model, capacity, rest)
+    served_name = None if Path(model).expanduser().is_dir() else model
+    _serve(str(folder), served_name, capacity, rest, keyed=keyed)
 
 
 def _serve(
-    model: str, served_name: str | None, capacity: Mapping[str, Any], rest: Sequence[str]
+    model: str,
+    served_name: str | None,
+    capacity: Mapping[str, Any],
+    rest: Sequence[str],
+    *,
+    keyed: bool,
 ) -> None:
     # What vLLM's own main does for `serve`, between parsing and dispatch of which we step in.
     from vllm.entrypoints.cli.serve import ServeSubcommand
@@ -104,7 +115,7 @@ def _serve(
     command = ServeSubcommand()
     command.subparser_init(parser.add_subparsers(required=True, dest="subparser"))
     args = parser.parse_args(["serve", model, *rest])
-    options.arm(args, model=model, served_name=served_name, capacity=capacity)
+    options.arm(args, model=model, served_name=served_name, capacity=capacity, keyed=keyed)
     configure_logging_from_args(args)
     command.validate(args)
     command.cmd(args)

@@ -103,7 +103,7 @@ def hash_key() -> None:
         key: str = typer.prompt("API key", hide_input=True)
     else:
         key = sys.stdin.buffer.readline().decode(errors="replace")
-    with reported("policy hash-key"):
+    with reported("hash-key"):
         if not key.strip() or (not key.isprintable() and not key.strip().isprintable()):
             raise LangsteerError("that is no API key: it is empty, or not text")
         typer.echo(hashed(key))

@@ -33,6 +33,9 @@ class Settings(BaseModel):
     policy: Path | None = Field(
         default=None, description="File of the rules that requests must meet (--policy)."
     )
+    access: Path | None = Field(
+        default=None, description="File of the keys and limits of clients (--access)."
+    )
     max_body_mb: int = Field(
         default=32,
         ge=1,
