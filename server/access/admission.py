@@ -35,10 +35,17 @@ def body_limit(rules: Rules) -> int | None:
     return None if most is None else most << 20
 
 
-def too_large(limit: int) -> BodyTooLargeError:
-    """The error of a body with more than `limit` bytes."""
+def too_large(limit: int, *, endless: bool = False) -> BodyTooLargeError:
+    """The error of a body with more than `limit` bytes.
+
+    Args:
+        limit: bytes.
+        endless: whether nobody knows how much is to come. Then the connection is closed, which a
+            client that is still sending may meet before the answer; else the rest is thrown away.
+    """
     text = f"the body has more than {limit} bytes, which is as much as this server takes"
-    return BodyTooLargeError(text, reason="too_large", headers={"connection": "close"})
+    close = {"connection": "close"} if endless else {}
+    return BodyTooLargeError(text, reason="too_large", headers=close)
 
 
 def _measure(rules: Rules, scope: Scope) -> None:

@@ -69,7 +69,7 @@ class AccessMiddleware:
             return await self.app(scope, receive, send)
 
         async def refuse() -> None:
-            await self._refuse(too_large(limit), scope, receive, send)
+            await self._refuse(too_large(limit, endless=True), scope, receive, send)
 
         body = LimitedBody(receive, send, limit, refuse)
         try:

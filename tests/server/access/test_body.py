@@ -19,7 +19,8 @@ async def test_a_declared_length_is_refused_at_once() -> None:
     door = Door(LIMITED)
     call = await door.ask(headers=[("content-length", str(MB + 1))])
     assert (call.status, call.error["code"], call.read) == (413, 413, 0)
-    assert call.headers["connection"] == "close"
+    # The client may be in the middle of sending: closing would lose it the answer.
+    assert "connection" not in call.headers
     assert (await door.ask("/ping", headers=[("content-length", "9" * 5000)])).status == 413
     assert (await door.ask(headers=[("content-length", str(MB))])).status == 200
     assert (door.calls, door.refusals("too_large")) == (1, 2)
@@ -38,7 +39,7 @@ async def test_a_length_nobody_declared_is_counted_while_it_is_read() -> None:
     for headers in (CHUNKED, [], [*CHUNKED, ("content-length", "5")], [("content-length", "-1")]):
         call = await door.ask(headers=headers, body=[chunk] * 100)
         assert (call.status, call.error["code"], call.read) == (413, 413, 5)
-        assert len(call.sent) == 2
+        assert (len(call.sent), call.headers["connection"]) == (2, "close")
     assert door.in_flight == 0
 
 
