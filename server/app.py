@@ -13,12 +13,15 @@ from typing import Any
 from fastapi import FastAPI
 
 from profiles.models.fingerprint import fingerprint
-from server import admin, model_list, policy_admin
+from server import access_admin, admin, model_list, policy_admin
+from server.access.middleware import AccessMiddleware
+from server.access_file import AccessFile
 from server.aliases import Aliases
 from server.catalog import Catalog
 from server.control import Control, EngineFacts
 from server.facts import FactsRefresh
 from server.gate import Gate
+from server.hangup import Hangup
 from server.leases import Leases
 from server.metrics import Metrics
 from server.middleware import SteeringMiddleware
@@ -42,7 +45,7 @@ class SteeringEndpoints:
     added, so that the check is the outer one; and `init_state` before it starts to listen.
 
     Raises:
-        LangsteerError: the settings, or the policy file, are bad.
+        LangsteerError: the settings are bad; from `attach_router`, the policy or access file.
     """
 
     name = "langsteer"
@@ -56,6 +59,7 @@ class SteeringEndpoints:
         self._control: Control | None = None
         self._leases = Leases()
         self._policy: PolicyFile | None = None
+        self._access: AccessFile | None = None
         self._monitor: Monitor | None = None
         self._models: tuple[str, ...] = ()
         self._vllm_models: Any = None
@@ -96,6 +100,13 @@ class SteeringEndpoints:
             monitor=self._monitor,
             aliases=aliases,
         )
+        if settings.access is not None:
+            access = AccessFile(settings.access, metrics.access_reloaded)
+            self._access = access
+            # Outside the others: who is refused costs nothing further in.
+            app.add_middleware(AccessMiddleware, rules=lambda: access.rules, metrics=metrics)
+            access_admin.attach(app, access)
+        # Outermost: refusals are recorded too.
         log = RequestLog(settings.request_log) if settings.request_log else None
         app.add_middleware(Observed, log=log, lost=metrics.unlogged)
         admin.attach(app, self._running_registry, self._running_control)
@@ -152,20 +163,26 @@ class SteeringEndpoints:
         if self._monitor is not None:
             await asyncio.to_thread(self._monitor.load)
         self._start_policy(args)
+        if self._access is not None:
+            self._access.report()
+        files = [file for file in (self._policy, self._access) if file is not None]
+        if files:
+            Hangup(files).listen()
 
     def _start_policy(self, args: Namespace) -> None:
-        """What of the policy needs the running server: profiles, the event loop."""
+        """What of the policy needs the running server: profiles."""
         if self._policy is None:
             return
         self._policy.report()
         if self._policy.book.tenants.names and not (
-            getattr(args, "api_key", None) or os.environ.get("VLLM_API_KEY")
+            getattr(args, "api_key", None)
+            or os.environ.get("VLLM_API_KEY")
+            or (self._access is not None and self._access.rules.keyed)
         ):
             logger.warning(
                 "the policy has tenants and this server checks no API keys: whoever sends another "
                 "key, or none, is none of them, unless a gateway before it checks"
             )
-        self._policy.reload_on_hangup()
 
     def _count_profiles(self, offered: int) -> None:
         if self._metrics is not None:

@@ -79,6 +79,14 @@ def serve(
             envvar="LANGSTEER_MODEL_ALIASES",
         ),
     ] = False,
+    access: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of who may use the server, and how much; see `langsteer access`.",
+            dir_okay=False,
+            envvar="LANGSTEER_ACCESS",
+        ),
+    ] = None,
     monitor: Annotated[
         str,
         typer.Option(
@@ -139,6 +147,7 @@ def serve(
             rest=context.args,
             policy=policy,
             model_aliases=model_aliases,
+            access=access,
             monitor={
                 "monitor": monitor,
                 "monitor_log": str(monitor_log.resolve()) if monitor_log else None,
@@ -176,6 +185,13 @@ def add_policy(app: typer.Typer) -> None:
     app.add_typer(policy, name="policy")
 
 
+def add_access(app: typer.Typer) -> None:
+    """Add `access` and what it can do to a typer application."""
+    from server.access_cli import access
+
+    app.add_typer(access, name="access")
+
+
 def main() -> None:
     """The console script."""
     from profiles.cli import app
@@ -183,4 +199,5 @@ def main() -> None:
     add_serve(app)
     add_bench(app)
     add_policy(app)
+    add_access(app)
     app()

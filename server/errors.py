@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from profiles.errors import LangsteerError
@@ -9,15 +11,20 @@ from profiles.errors import LangsteerError
 Reason = Literal[
     "bad_type",
     "bad_value",
+    "concurrency",
     "conflict",
     "engine",
     "forbidden",
+    "headers_too_large",
     "in_use",
     "malformed_body",
     "missing_edit",
     "no_language",
+    "rate_limit",
     "reserved",
+    "server_full",
     "too_large",
+    "unauthorized",
     "unknown_key",
     "unknown_language",
     "unknown_profile",
@@ -34,15 +41,24 @@ class ApiError(LangsteerError):
         type: as vLLM names errors of that status.
         param: dotted name of the offending field, or None.
         reason: what was wrong, from a short closed list; a metric's label.
+        headers: that the answer has beside its own.
     """
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "InternalServerError"
 
-    def __init__(self, message: str, *, reason: Reason, param: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: Reason,
+        param: str | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.param = param
+        self.headers = headers
 
     def to_body(self) -> dict[str, Any]:
         """The OpenAI error object, field for field as vLLM writes it (an integer code)."""
@@ -63,8 +79,28 @@ class PolicyError(ApiError):
     type = "BadRequestError"
 
 
+class AccessConflictError(ApiError):
+    """It cannot be told whose request it is."""
+
+    status = 400
+    type = "BadRequestError"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="conflict")
+
+
+class UnauthorizedError(ApiError):
+    """The request has no key that the server knows."""
+
+    status = 401
+    type = "AuthenticationError"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="unauthorized", headers={"www-authenticate": "Bearer"})
+
+
 class ForbiddenError(ApiError):
-    """The server's policy does not let this client have what it asks for."""
+    """This client may not have what it asks for."""
 
     status = 403
     type = "PermissionDeniedError"
@@ -85,17 +121,38 @@ class InUseError(ApiError):
 
 
 class BodyTooLargeError(ApiError):
-    """A steered request's body is larger than the server is willing to rewrite."""
+    """The body is larger than the server is willing to take, or to rewrite."""
 
     status = 413
     type = "RequestEntityTooLargeError"
 
 
-class PolicyFileInvalidError(ApiError):
-    """The policy file on disk cannot be used; the policy in force is still the old one."""
+class FileInvalidError(ApiError):
+    """A file on disk cannot be used; what it said before is still in force."""
 
     status = 422
     type = "UnprocessableEntityError"
+
+
+class RateLimitError(ApiError):
+    """The client has asked for as much as it may, for now."""
+
+    status = 429
+    type = "rate_limit_exceeded"  # OpenAI's word
+
+
+class HeadersTooLargeError(ApiError):
+    """All headers together are larger than the server takes."""
+
+    status = 431
+    type = "RequestHeaderFieldsTooLargeError"
+
+
+class ServerFullError(ApiError):
+    """The server has as much to do as it takes."""
+
+    status = 503
+    type = "ServiceUnavailableError"
 
 
 class EngineUnavailableError(ApiError):

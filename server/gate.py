@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocket
 
 from server import scopes
 from server.aliases import Aliases
 from server.body import Body
 from server.catalog import Catalog
+from server.denial import deny
 from server.errors import ApiError, BodyTooLargeError, ForbiddenError
 from server.metrics import Metrics
 from server.policy.asked import Asked
@@ -18,7 +18,7 @@ from server.policy.book import Book
 from server.policy.case import Case
 from server.policy.ruling import Ruling
 from server.refusal import Refusal
-from server.routes import OWN_PATHS, STEERABLE, makes_no_text
+from server.routes import STEERABLE, makes_no_text, operates_steering
 from server.wish import HEADER as TARGET
 
 
@@ -65,8 +65,7 @@ class Gate:
         Raises:
             Refusal: it is an operator's endpoint, and the key is a tenant's.
         """
-        reads = scope["method"] in {"GET", "HEAD"} and path.startswith(f"{OWN_PATHS}profiles")
-        if not path.startswith(OWN_PATHS) or reads:
+        if not operates_steering(scope["method"], path):
             return
         if self._book().tenants.named_by(scopes.api_keys(scope)):
             error = ForbiddenError(
@@ -119,11 +118,7 @@ class Gate:
         try:
             ruling, _ = self.rule(scope, path, None)
         except Refusal as refusal:
-            socket = WebSocket(scope, receive, send)
-            await socket.receive()
-            if "websocket.http.response" in scope.get("extensions", {}):
-                return await socket.send_denial_response(refusal.response())
-            return await socket.close(1008, str(refusal)[:120])
+            return await deny(refusal.response(), str(refusal), scope, receive, send)
 
         async def told(message: Message) -> None:
             if message["type"] == "websocket.accept":

@@ -14,6 +14,7 @@ from profiles.models.demo_model import NAME as DEMO
 from profiles.models.fingerprint import fingerprint
 from profiles.models.resolve import resolve_model
 from server import options
+from server.access_file import read_access
 from server.folder import read_folder
 from server.policy_file import read_policy
 from server.settings import PREFIX, Settings
@@ -38,6 +39,7 @@ def launch(
     max_strength: float,
     rest: Sequence[str],
     policy: Path | None = None,
+    access: Path | None = None,
     monitor: Mapping[str, str | None] = MappingProxyType({}),
     request_log: Path | None = None,
     model_aliases: bool = False,
@@ -52,13 +54,14 @@ def launch(
         max_strength: largest strength a request may ask for.
         rest: options for `vllm serve`, untouched.
         policy: file of rules that requests must meet, or None.
+        access: file of who may use the server and how much, or None.
         monitor: the monitor's settings by their names in `Settings`; None leaves one out.
         request_log: file that requests are logged to, or None.
         model_aliases: whether the model has a name for each language too.
 
     Raises:
-        LangsteerError: model, profiles, policy, plugins, or options are not fit to serve; from the
-            running server, that the engine could not be armed.
+        LangsteerError: model, profiles, policy, access file, plugins, or options are not fit to
+            serve; from the running server, that the engine could not be armed.
     """
     if model.startswith("-"):
         raise options.OptionError(
@@ -73,15 +76,17 @@ def launch(
             "max_strength": str(max_strength),
             "policy": str(policy.resolve()) if policy else None,
             "model_aliases": str(model_aliases),
+            "access": str(access.resolve()) if access else None,
             **monitor,
             "request_log": str(request_log.resolve()) if request_log else None,
         }.items()
         if value is not None
     }
-    # Both before what takes long.
+    # All of them before what takes long.
     Settings.load({**os.environ, **settings})
     if policy is not None:
         read_policy(policy, max_strength)
+    keyed = access is not None and read_access(access).keyed
     folder = resolve_model(model)
     profiles, files = read_folder(profiles, fingerprint(folder, model))
     capacity = plan(
@@ -91,13 +96,19 @@ def launch(
         # On a CPU vLLM would ask for nearly all memory there is; the demo needs little. GiB.
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
     os.environ |= {**settings, f"{PREFIX}PROFILES_DIR": str(profiles.resolve())}
-    os.environ |= options.environment(os.environ, _plugins())
+    os.environ |= options.environment(os.environ, _plugins(), keyed=keyed)
     _check_entry_points()
-    _serve(str(folder), None if Path(model).expanduser().is_dir() else model, capacity, rest)
+    served_name = None if Path(model).expanduser().is_dir() else model
+    _serve(str(folder), served_name, capacity, rest, keyed=keyed)
 
 
 def _serve(
-    model: str, served_name: str | None, capacity: Mapping[str, Any], rest: Sequence[str]
+    model: str,
+    served_name: str | None,
+    capacity: Mapping[str, Any],
+    rest: Sequence[str],
+    *,
+    keyed: bool,
 ) -> None:
     # What vLLM's own main does for `serve`, between parsing and dispatch of which we step in.
     from vllm.entrypoints.cli.serve import ServeSubcommand
@@ -110,7 +121,7 @@ def _serve(
     command = ServeSubcommand()
     command.subparser_init(parser.add_subparsers(required=True, dest="subparser"))
     args = parser.parse_args(["serve", model, *rest])
-    options.arm(args, model=model, served_name=served_name, capacity=capacity)
+    options.arm(args, model=model, served_name=served_name, capacity=capacity, keyed=keyed)
     configure_logging_from_args(args)
     command.validate(args)
     command.cmd(args)

@@ -36,7 +36,7 @@ class Metrics:
         )
         self._refused = Counter(
             "langsteer_requests_refused",
-            "Requests refused because their steering could not be given, by reason.",
+            "Requests refused with an error of langsteer's own, by reason.",
             ("reason",),
             registry=registry,
         )
@@ -71,6 +71,12 @@ class Metrics:
         self._policies = Counter(
             "langsteer_policy_reloads",
             "Times the policy file was read again, by whether it could be used.",
+            ("result",),
+            registry=registry,
+        )
+        self._accesses = Counter(
+            "langsteer_access_reloads",
+            "Times the access file was read again, by whether it could be used.",
             ("result",),
             registry=registry,
         )
@@ -144,6 +150,10 @@ class Metrics:
     def policy_reloaded(self, usable: bool) -> None:
         """Count a reading of the policy file while serving."""
         self._policies.labels(result="ok" if usable else "invalid").inc()
+
+    def access_reloaded(self, usable: bool) -> None:
+        """Count a reading of the access file while serving."""
+        self._accesses.labels(result="ok" if usable else "invalid").inc()
 
     def profiles(self, loaded: int) -> None:
         """Note how many profiles are on offer."""

@@ -34,7 +34,10 @@ _AT_MOST_ONE = {
     "api_server_count": "a reload would reach only one of several API servers",
     "prefill_context_parallel_size": "it re-slices prompts, and the edit would miss tokens",
 }
-
+_TWO_LISTS = (
+    "the access file has keys, and a request would need one of each: put this key's hash into the "
+    "file (`langsteer access hash-key`), or take `keys` out of it"
+)
 
 _NO = ("", "0", "false")
 
@@ -44,7 +47,12 @@ class OptionError(LangsteerError):
 
 
 def arm(
-    args: Namespace, *, model: str, served_name: str | None, capacity: Mapping[str, Any]
+    args: Namespace,
+    *,
+    model: str,
+    served_name: str | None,
+    capacity: Mapping[str, Any],
+    keyed: bool = False,
 ) -> None:
     """Set in `args` what steering needs, leaving everything else as the user gave it.
 
@@ -53,6 +61,7 @@ def arm(
         model: the model that the profiles were checked against.
         served_name: name clients use for it, unless the user chose one; None leaves vLLM's.
         capacity: sizes of the engine's tables (`steering.capacity.plan`).
+        keyed: whether the access file has keys.
 
     Raises:
         OptionError: an option conflicts; the text lists every one.
@@ -67,6 +76,8 @@ def arm(
         for name, why in _AT_MOST_ONE.items()
         if (value := getattr(args, name, None)) is not None and value > 1
     ]
+    if keyed and getattr(args, "api_key", None):
+        wrong.append(f"--api-key: {_TWO_LISTS}")
     extra = dict(args.additional_config or {})
     if KEY in extra:
         wrong.append(f'--additional-config: its key "{KEY}" is set by `langsteer serve`')
@@ -103,18 +114,23 @@ def check_version(found: str, tested: Sequence[str], current: Mapping[str, str])
     )
 
 
-def environment(current: Mapping[str, str], plugins: Mapping[str, set[str]]) -> dict[str, str]:
+def environment(
+    current: Mapping[str, str], plugins: Mapping[str, set[str]], *, keyed: bool = False
+) -> dict[str, str]:
     """Variables to set before vLLM is imported.
 
     Args:
         current: the process's environment.
         plugins: installed plugins' names by entry-point group.
+        keyed: whether the access file has keys.
 
     Raises:
         OptionError: a variable is set to something steering cannot work with.
     """
     if current.get("VLLM_USE_RUST_FRONTEND", "0").lower() not in _NO:
         raise OptionError("VLLM_USE_RUST_FRONTEND is set: the Rust frontend has no place for us")
+    if keyed and current.get("VLLM_API_KEY"):
+        raise OptionError(f"VLLM_API_KEY is set: {_TWO_LISTS}")
     chosen = current.get("VLLM_PLUGINS")
     # Naming one plugin switches all unnamed ones off, in every group: name those that would
     # have been on. Endpoint plugins are off unless named, so they stay out.

@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import JSONResponse
 
-from server.errors import PolicyFileInvalidError
-from server.policy.problem import PolicyFileError
+from server.invalid_file import invalid_file
 from server.policy_file import PolicyFile
 from server.routes import OWN_PATHS
+from server.yamlfile.problem import FileError
 
 _SHOWN = len("sha256:") + 8
 
@@ -29,13 +29,8 @@ def attach(app: FastAPI, policy: PolicyFile) -> None:
         """Read the file again; one that cannot be used is refused, and the policy stays."""
         try:
             await policy.reload()
-        except PolicyFileError as error:
-            wrong = PolicyFileInvalidError(str(error), reason="bad_value")
-            places = [
-                {"place": each.place, "line": each.line, "text": each.text}
-                for each in error.problems
-            ]
-            return JSONResponse({**wrong.to_body(), "problems": places}, wrong.status)
+        except FileError as error:
+            return invalid_file(error)
         return describe(policy)
 
     app.include_router(router)

@@ -26,15 +26,15 @@ def check(
     json_output: Json = False,
 ) -> None:
     """Say whether FILE can be used; exits with 1 and everything that is wrong where it cannot."""
-    from server.policy.problem import PolicyFileError
     from server.policy_file import read_policy
+    from server.yamlfile.problem import FileError
     from steering.request import MAX_STRENGTH
 
     with reported("policy check"):
         offered = _catalog(profiles) if profiles else None
         try:
             book = read_policy(file, MAX_STRENGTH)
-        except PolicyFileError as error:
+        except FileError as error:
             _print({"valid": False, "errors": [*map(str, error.problems)]}, json_output, str(error))
             raise typer.Exit(1) from error
         warnings = [*book.warnings, *(book.unmet(offered) if offered else ())]
@@ -105,13 +105,13 @@ def explain(
 @policy.command("hash-key")
 def hash_key() -> None:
     """Print what to write into the file for an API key, read from standard input or asked for."""
-    from server.policy.tenants import hash_key as hashed
+    from server.keyring import hash_key as hashed
 
     if sys.stdin.isatty():
         key: str = typer.prompt("API key", hide_input=True)
     else:
         key = sys.stdin.buffer.readline().decode(errors="replace")
-    with reported("policy hash-key"):
+    with reported("hash-key"):
         if not key.strip() or (not key.isprintable() and not key.strip().isprintable()):
             raise LangsteerError("that is no API key: it is empty, or not text")
         typer.echo(hashed(key))

@@ -15,9 +15,9 @@ from server.errors import ApiError
 from server.policy.asked import Asked
 from server.policy.book import Book
 from server.policy.case import Case
-from server.policy.problem import PolicyFileError, Problem
 from server.routes import STEERABLE
 from server.wish import HEADER
+from server.yamlfile.problem import FileError, Problem
 from steering.request import MAX_STRENGTH
 
 
@@ -63,14 +63,14 @@ def question(
         served: names of the model that have aliases, as with `serve --model-aliases`.
 
     Raises:
-        PolicyFileError: the policy has no such tenant.
+        FileError: the policy has no such tenant.
         ApiError: the body is not JSON, its model is an alias of no language, or a header has no
             colon.
     """
     if tenant is not None and tenant not in book.tenants.names:
         known = ", ".join(book.tenants.names) or "none"
         text = f"there is no tenant {tenant}; known are {known}"
-        raise PolicyFileError([Problem(place="tenants", line=0, text=text)])
+        raise FileError([Problem(place="tenants", line=0, text=text)])
     tenants = frozenset({tenant} if tenant else ()) | book.tenants.named_by([key] if key else ())
     sent: list[tuple[str, str]] = []
     for line in headers:

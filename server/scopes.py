@@ -32,6 +32,15 @@ def api_keys(scope: Scope) -> tuple[str, ...]:
     return tuple(key for key in found if key)
 
 
+def content_length(scope: Scope) -> int | None:
+    """How many bytes the body has; None where it is known only once all of it was read."""
+    # Whole numbers of a length that no body has would take Python long, or raise.
+    declared = header(scope, b"content-length").strip()[:30]
+    if not (declared.isascii() and declared.isdigit()) or header(scope, b"transfer-encoding"):
+        return None
+    return int(declared)
+
+
 def resized(scope: Scope, length: int) -> Scope:
     """The scope of a request whose body was replaced by one of `length` bytes."""
     stale = {b"content-length", b"transfer-encoding"}

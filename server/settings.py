@@ -37,6 +37,9 @@ class Settings(BaseModel):
         default=False,
         description="Whether NAME:TAG is the model, steered towards TAG (--model-aliases).",
     )
+    access: Path | None = Field(
+        default=None, description="File of the keys and limits of clients (--access)."
+    )
     max_body_mb: int = Field(
         default=32,
         ge=1,

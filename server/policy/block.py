@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    field_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
 from server.languages import LanguageTag
 from server.monitor.prose import Excluded
+from server.yamlfile.part import Part
 from steering.request import MAX_STRENGTH, MAX_SUPPRESS, Phase
 
 SourceName = Literal["field", "header", "accept-language", "locale", "detect"]
@@ -32,20 +25,6 @@ def _tag(text: str) -> str:
 
 Tag = Annotated[str, AfterValidator(_tag)]
 Factor = Annotated[float, Field(strict=True, gt=0, le=MAX_STRENGTH)]
-
-
-class Part(BaseModel):
-    """A mapping of the policy file: no unknown keys, no empty values."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_not_empty(cls, value: Any) -> Any:
-        # Empty could mean "none" or "as in the defaults": the file has to say which.
-        if value is None:
-            raise ValueError("is empty: leave the key out to inherit it, write [] for none")
-        return value
 
 
 class FixedLanguage(Part):

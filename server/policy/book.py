@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from server.catalog import Catalog, Role
+from server.keyring import Keyring
 from server.languages import LanguageTag
 from server.policy.document import Document, When
-from server.policy.tenants import Tenants
 from server.policy.terms import Terms
 from server.shown import shown
 
@@ -56,7 +56,7 @@ class Book:
     """
 
     clauses: tuple[Clause, ...]
-    tenants: Tenants
+    tenants: Keyring
     document: Document
     digest: str
     warnings: tuple[str, ...]

@@ -8,10 +8,10 @@ from itertools import pairwise
 from server.languages import LanguageTag
 from server.policy.document import DEFAULTS, Document, When
 from server.policy.terms import Terms
-from server.policy.yaml_text import Path
 from server.shown import shown
+from server.yamlfile.finding import Finding
+from server.yamlfile.text import Path
 
-Finding = tuple[Path, str]
 _OPEN_END = (
     "requests that meet no rule fall to the defaults, which steer and name neither target nor "
     "suppress: name one, or write `steer: false`, or end the rules with one that has no `when`"

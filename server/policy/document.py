@@ -6,14 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from server.policy.block import Block, Part
+from server.policy.block import Block
+from server.yamlfile.part import KeyHash, Name, Part
 
 DEFAULTS = "defaults"
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-
-# Rule names travel in a response header and in metrics' labels.
-Name = Annotated[str, StringConstraints(pattern=_NAME)]
-KeyHash = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 def _listed(value: Any) -> Any:

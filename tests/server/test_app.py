@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from argparse import Namespace
@@ -19,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import server.app
 from profiles.profile import ModelIdentity
 from server.app import SteeringEndpoints
-from server.policy.tenants import hash_key
+from server.keyring import hash_key
 from steering.errors import EngineError
 
 
@@ -224,6 +225,69 @@ async def test_a_policy_from_start_to_a_reload(
     assert REGISTRY.get_sample_value(name, {"result": "ok"}) == 1
 
 
+ACCESS = f"""
+keys:
+  - {{name: t, hashes: ["{hash_key("k")}"]}}
+  - {{name: operators, hashes: ["{hash_key("o")}"], admin: true}}
+"""
+
+
+async def test_keys_from_start_to_a_reload_with_a_policy_beside_them(
+    plugin: SteeringEndpoints,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    policy, access = tmp_path / "policy.yaml", tmp_path / "access.yaml"
+    policy.write_text(POLICY)
+    access.write_text(ACCESS)
+    monkeypatch.setenv("LANGSTEER_POLICY", str(policy))
+    monkeypatch.setenv("LANGSTEER_ACCESS", str(access))
+    plugin = SteeringEndpoints()
+    app = FastAPI()
+    app.post("/v1/completions")(echo)
+    app.get("/health")(healthy)
+    plugin.attach_router(app)
+    args = Namespace(model="/m", served_model_name=["tiny"], api_key=None)
+    await plugin.init_state(Client("generate"), app.state, args)
+    try:
+        assert "checks no API keys" not in caplog.text
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            answer = await client.post("/v1/completions", json={"steering": {"target": "de"}})
+            # The policy was not asked: the layer is the outer one.
+            assert (answer.status_code, "x-steering-policy" in answer.headers) == (401, False)
+            assert (await client.get("/health")).status_code == 200
+            tenant, operator = {"Authorization": "Bearer k"}, {"Authorization": "Bearer o"}
+            answer = await client.post("/v1/completions", json={}, headers=tenant)
+            assert answer.headers["x-steering-policy"] == "t"
+            assert (await client.get("/v1/steering/profiles", headers=tenant)).status_code == 200
+            assert (await client.get("/v1/steering/access", headers=tenant)).status_code == 403
+            shown = await client.get("/v1/steering/access", headers=operator)
+            assert [key["name"] for key in shown.json()["keys"]] == ["t", "operators"]
+            access.write_text(ACCESS.replace(hash_key("k"), hash_key("new")))
+            policy.write_text(POLICY.replace("language: de", "language: ja"))
+            os.kill(os.getpid(), signal.SIGHUP)
+            for _ in range(500):
+                answer = await client.post("/v1/completions", json={}, headers=tenant)
+                reloaded = REGISTRY.get_sample_value(
+                    "langsteer_policy_reloads_total", {"result": "ok"}
+                )
+                if answer.status_code == 401 and reloaded:
+                    break
+                await asyncio.sleep(0.01)
+            assert answer.status_code == 401
+            access.write_text("keys: []")
+            answer = await client.post("/v1/steering/access/reload", headers=operator)
+            assert (answer.status_code, answer.json()["problems"][0]["line"]) == (422, 1)
+            assert (await client.get("/v1/steering/access", headers=operator)).status_code == 200
+    finally:
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+    for kind, result in (("access", "ok"), ("access", "invalid"), ("policy", "ok")):
+        name = f"langsteer_{kind}_reloads_total"
+        assert REGISTRY.get_sample_value(name, {"result": result}) == 1
+
+
 async def test_an_endpoint_is_asked_again_within_one_request(
     plugin: SteeringEndpoints, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,6 +319,10 @@ async def test_an_endpoint_is_asked_again_within_one_request(
     assert found.headers["x-steering-attempts"] == "3"
     assert found.headers["x-steering-verdict"] == "hit"
     assert found.json()["choices"][0]["text"].startswith("Das ist nun")
+
+
+async def healthy() -> dict[str, str]:
+    return {}
 
 
 async def echo(body: dict[str, Any]) -> dict[str, Any]:

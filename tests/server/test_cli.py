@@ -106,6 +106,28 @@ def test_a_bad_policy_is_found_before_anything_is_loaded(
         serve(tmp_path, max_strength=2, policy=file)
 
 
+def test_a_bad_access_file_is_found_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, "check_version", lambda *_: None)
+    file = tmp_path / "access.yaml"
+    file.write_text("keys: []")
+    with pytest.raises(LangsteerError, match="keys, line 1: must not be empty"):
+        serve(tmp_path, access=file)
+
+
+def test_keys_have_one_list() -> None:
+    args = {"model": "/m", "served_name": None, "capacity": CAPACITY}
+    options.arm(parsed(api_key=["k"]), **args)
+    options.arm(parsed(api_key=None), **args, keyed=True)
+    with pytest.raises(options.OptionError, match="--api-key: the access file has keys"):
+        options.arm(parsed(api_key=["k"]), **args, keyed=True)
+    options.environment({"VLLM_API_KEY": "k"}, {})
+    options.environment({"VLLM_API_KEY": ""}, {}, keyed=True)
+    with pytest.raises(options.OptionError, match="VLLM_API_KEY is set: the access file has keys"):
+        options.environment({"VLLM_API_KEY": "k"}, {}, keyed=True)
+
+
 def test_all_conflicts_are_named_at_once() -> None:
     with pytest.raises(options.OptionError) as caught:
         arm(parsed(grpc=True, enable_dbo=True, api_server_count=4))
@@ -167,7 +189,7 @@ def test_unknown_options_reach_vllm(
     assert seen["rest"] == theirs
     assert (seen["model"], seen["headroom"], seen["max_strength"]) == ("demo", 8, 8.0)
     assert seen["memory_headroom"] == 3
-    assert (seen["policy"], seen["model_aliases"]) == (None, False)
+    assert (seen["policy"], seen["access"], seen["model_aliases"]) == (None, None, False)
     result = CliRunner().invoke(
         app, ["serve", "demo", *own], env={"LANGSTEER_POLICY": str(tmp_path / "p.yaml")}
     )
@@ -176,6 +198,10 @@ def test_unknown_options_reach_vllm(
         environment = {"LANGSTEER_MODEL_ALIASES": variable}
         result = CliRunner().invoke(app, ["serve", "demo", *own, *given], env=environment)
         assert (result.exit_code, seen["model_aliases"], seen["rest"]) == (0, True, [])
+    result = CliRunner().invoke(
+        app, ["serve", "demo", *own], env={"LANGSTEER_ACCESS": str(tmp_path / "a.yaml")}
+    )
+    assert (result.exit_code, seen["access"]) == (0, tmp_path / "a.yaml")
 
 
 def test_the_monitors_options_become_settings(
@@ -239,8 +265,9 @@ print(sorted({"torch", "vllm", "transformers", "fastapi"} & set(sys.modules)))
         [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True
     ).stdout
     assert shown.rstrip().endswith("[]")
-    for word in ("--profiles", "--column-headroom", "--memory-headroom", "--policy", "vllm serve"):
+    for word in ("--profiles", "--column-headroom", "--memory-headroom", "--policy", "--access"):
         assert word in shown
+    assert "vllm serve" in shown
     assert "X-Steering-Target" in shown
 
 

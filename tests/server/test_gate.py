@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.types import Message
 
-from server.policy.tenants import hash_key
+from server.keyring import hash_key
 from steering.request import SteeringRequest
 
 CHAT = "/v1/chat/completions"

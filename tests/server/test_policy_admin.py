@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from server import policy_admin
 from server.catalog import Catalog
-from server.policy.tenants import hash_key
+from server.keyring import hash_key
 from server.policy_file import PolicyFile
 from tests.server.conftest import put
 

@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from server.cli import add_policy
-from server.policy.tenants import hash_key
+from server.keyring import hash_key
 
 POLICY = f"""
 version: 1

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import asyncio
 import logging
-import os
-import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from server.catalog import Catalog
-from server.policy.problem import PolicyFileError
 from server.policy_file import PolicyFile, read_policy
+from server.yamlfile.problem import FileError
 from tests.server.conftest import put
 
 JA = "version: 1\ndefaults: {target: [{language: ja}]}"
@@ -61,10 +57,10 @@ async def test_a_file_that_cannot_be_used_keeps_the_old_one(
 ) -> None:
     before = policy.book
     put(path, text)
-    with pytest.raises(PolicyFileError):
+    with pytest.raises(FileError):
         await policy.reload()
     put(path, None)
-    with pytest.raises(PolicyFileError, match="cannot read"):
+    with pytest.raises(FileError, match="cannot read"):
         await policy.reload()
     assert policy.book is before
     assert counted == [False, False]
@@ -75,7 +71,7 @@ async def test_a_file_that_cannot_be_used_keeps_the_old_one(
 def test_no_server_starts_with_a_bad_file(path: Path, catalog: Catalog) -> None:
     put(path, "version: 1\ndefaults: {suppress: [zh], strength: {max: 4}}")
     assert read_policy(path, 4.0).clauses
-    with pytest.raises(PolicyFileError, match="--max-strength"):
+    with pytest.raises(FileError, match="--max-strength"):
         PolicyFile(path, 2.0, lambda: catalog, lambda _: None)
 
 
@@ -87,38 +83,3 @@ async def test_what_no_profile_gives_is_a_warning(
     await policy.reload()
     assert policy.warnings() == ["defaults: no profile steers towards nl"]
     assert "defaults: no profile steers towards nl" in caplog.text
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if holds():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it did not come to that within 5 seconds")
-
-
-async def test_sighup_reloads_and_survives_a_bad_file(
-    policy: PolicyFile, path: Path, counted: list[bool]
-) -> None:
-    loop = asyncio.get_running_loop()
-    policy.reload_on_hangup()
-    try:
-        put(path, "version: 2")
-        os.kill(os.getpid(), signal.SIGHUP)
-        await until(lambda: counted == [False])
-        put(path, DE)
-        os.kill(os.getpid(), signal.SIGHUP)
-        await until(lambda: counted == [False, True])
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
-    assert fixed(policy) == "de"
-
-
-async def test_where_no_handler_can_be_set_the_server_runs_on(
-    policy: PolicyFile, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def elsewhere() -> None:
-        policy.reload_on_hangup()
-
-    await asyncio.to_thread(asyncio.run, elsewhere())
-    assert "SIGHUP will not reload" in caplog.text

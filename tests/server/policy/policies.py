@@ -7,11 +7,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from server.keyring import hash_key
 from server.policy.asked import Asked
 from server.policy.book import Book
 from server.policy.load import load
-from server.policy.problem import PolicyFileError
-from server.policy.tenants import hash_key
+from server.yamlfile.problem import FileError
 
 _SOURCES = ["field", "header", "accept-language", "locale", "detect"]
 TAGS = ["de", "de-x-formal", "ja", "pt", "pt-BR", "zh", "zh-Hant", "fr", "en", "nl"]
@@ -92,7 +92,7 @@ def books(draw: st.DrawFn) -> Book:
     while True:
         try:
             return load(json.dumps({**document, "rules": rules}).encode())
-        except PolicyFileError:
+        except FileError:
             if not rules:
                 document["defaults"] = {"target": ["detect", {"language": "ja"}], "deny": ["de"]}
             rules = rules[:-1]

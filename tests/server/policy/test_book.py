@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from server.catalog import Catalog
+from server.keyring import hash_key
 from server.policy.load import load
-from server.policy.tenants import hash_key
 
 POLICY = f"""
 version: 1

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import pytest
 
+from server.keyring import hash_key
 from server.policy.load import load
-from server.policy.problem import PolicyFileError
-from server.policy.tenants import hash_key
+from server.yamlfile.problem import FileError
 
 KEY = hash_key("k")
 OPEN = "version: 1\ndefaults: {steer: false}\n"
 
 
 def wrong(text: str | bytes, max_strength: float = 8.0) -> list[str]:
-    with pytest.raises(PolicyFileError) as caught:
+    with pytest.raises(FileError) as caught:
         load(text if isinstance(text, bytes) else text.encode(), max_strength)
     assert all(len(str(each)) < 500 for each in caught.value.problems)
     return [str(each) for each in caught.value.problems]

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import hashlib
 
-from server.policy.tenants import Tenants, hash_key
+from server.keyring import Keyring, hash_key
 
 
 def test_keys_are_found_by_their_hashes() -> None:
-    tenants = Tenants({"acme": [hash_key("k1"), hash_key("k2")], "beta": [hash_key("k3")]})
+    tenants = Keyring({"acme": [hash_key("k1"), hash_key("k2")], "beta": [hash_key("k3")]})
     assert tenants.names == ("acme", "beta")
     assert tenants.named_by(["k2"]) == {"acme"}
     assert tenants.named_by(["k1", "x", "k3"]) == {"acme", "beta"}

@@ -1,4 +1,4 @@
-"""YAML as far as a policy needs it: plain data, and the line each value stands on."""
+"""YAML as far as such a file needs it: plain data, and the line each value stands on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from server.policy.problem import PolicyFileError, Problem
+from server.yamlfile.problem import FileError, Problem
 
 MAX_BYTES = 1 << 20
 _DEEPEST = 20
@@ -45,7 +45,7 @@ def parse(data: bytes) -> tuple[Any, Lines]:
     """(the value, the line of each part of it by its path).
 
     Raises:
-        PolicyFileError: it is too large, not UTF-8, not YAML, repeats a key, or has aliases.
+        FileError: it is too large, not UTF-8, not YAML, repeats a key, or has aliases.
     """
     if len(data) > MAX_BYTES:
         raise _wrong(0, f"the file has {len(data)} bytes, may have {MAX_BYTES}")
@@ -85,5 +85,5 @@ def _value(loader: Any, node: Any, path: Path, lines: Lines) -> Any:
     return out
 
 
-def _wrong(line: int, text: str) -> PolicyFileError:
-    return PolicyFileError([Problem(place="", line=line, text=text)])
+def _wrong(line: int, text: str) -> FileError:
+    return FileError([Problem(place="", line=line, text=text)])

@@ -1,4 +1,4 @@
-"""What is wrong with a policy file, and where."""
+"""What is wrong with a file, and where."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Problem:
     """One thing to mend.
 
     Attributes:
-        place: rule and key, e.g. "rules[1] (acme).strength.max"; "" for the whole file.
+        place: of the value, e.g. "rules[1] (acme).strength.max"; "" for the whole file.
         line: in the file, from 1; 0 where unknown.
         text: what is wrong, and what is allowed.
     """
@@ -28,8 +28,8 @@ class Problem:
         return f"{', '.join(where)}: {self.text}" if where else self.text
 
 
-class PolicyFileError(LangsteerError):
-    """A policy file cannot be used.
+class FileError(LangsteerError):
+    """A file that an operator wrote cannot be used.
 
     Attributes:
         problems: all that was found.
