@@ -1,4 +1,4 @@
-"""The blocks of docs/clients.md, run as they stand: each client is answered what the others are."""
+"""Clients of every kind: the blocks of docs/clients.md, model aliases, the log and the traces."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.e2e.running import Running, command, free_port, ready, start, stop
 
@@ -34,11 +39,64 @@ ASKED = {
 }
 
 
+class Collector:
+    """An OTLP receiver: keeps the spans that were sent to it."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+        spans = self.spans
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                sent = ExportTraceServiceRequest.FromString(body)
+                for resource in sent.resource_spans:
+                    for scope in resource.scope_spans:
+                        spans.extend(scope.spans)
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *args: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1/traces"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def wait(self, name: str, trace_id: str) -> Any:
+        """The span of this name in a trace, once it was sent."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for span in self.spans:
+                if (span.name, span.trace_id.hex()) == (name, trace_id):
+                    return span
+            time.sleep(0.2)
+        raise AssertionError(f"no span {name} of {trace_id} among {[s.name for s in self.spans]}")
+
+
 @pytest.fixture(scope="module")
-def server(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    port, log = free_port(), tmp_path_factory.mktemp("clients") / "log"
-    process = start(command(profile_folder, port), log)
-    running = Running(f"http://127.0.0.1:{port}", profile_folder, log, process)
+def collector() -> Iterator[Collector]:
+    collector = Collector()
+    yield collector
+    collector.server.shutdown()
+    collector.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def server(
+    profile_folder: Path, collector: Collector, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("clients")
+    port, log = free_port(), folder / "log"
+    more = ["--model-aliases", "--request-log", str(folder / "requests.jsonl")]
+    more += ["--otlp-traces-endpoint", collector.url]
+    process = start(
+        command(profile_folder, port, "demo", *more),
+        log,
+        OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="http/protobuf",
+        OTEL_BSP_SCHEDULE_DELAY="200",
+    )
+    running = Running(f"http://127.0.0.1:{port}", folder, log, process)
     try:
         ready(running.url, process, log)
         yield running
@@ -125,3 +183,50 @@ def test_every_client_has_a_block() -> None:
         "LiteLLM",
         "LangChain",
     ]
+
+
+def test_a_model_that_is_an_alias_is_the_model_steered(server: Running, steered: str) -> None:
+    client = server.client()
+    listed = [model.id for model in client.models.list()]
+    assert listed[0] == "demo"
+    assert sorted(listed[1:]) == ["demo:de", "demo:ja", "demo:zh"]
+    asked: Any = ASKED | {"model": "demo:de"}
+    answer = client.chat.completions.with_raw_response.create(**asked)
+    assert answer.parse().choices[0].message.content == steered
+    assert answer.headers["x-steering-profile"].startswith("de@")
+    stream = client.chat.completions.create(**asked, stream=True)
+    parts = [c.choices[0].delta.content or "" for c in stream if c.choices]
+    assert "".join(parts) == steered
+    with pytest.raises(openai.BadRequestError, match="fi"):
+        client.chat.completions.create(**asked | {"model": "demo:fi"})
+    with pytest.raises(openai.NotFoundError):
+        client.chat.completions.create(**asked | {"model": "nobody:de"})
+
+
+def test_a_request_can_be_found_again_in_the_log_and_in_the_traces(
+    server: Running, collector: Collector
+) -> None:
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {
+        "X-Request-Id": "find-me",
+        "traceparent": f"00-{trace_id}-00f067aa0ba902b7-01",
+    }
+    body = ASKED | {"steering": {"target": "ja", "strength": 0.5}}
+    answer = httpx.post(f"{server.url}/v1/chat/completions", json=body, headers=headers, timeout=60)
+    assert answer.headers["x-request-id"] == "find-me"
+    assert answer.json()["id"].endswith("find-me")
+    applied = answer.headers["x-steering-profile"]
+    lines = [
+        json.loads(line)
+        for line in (server.folder / "requests.jsonl").read_text().split("\n")
+        if line
+    ]
+    (line,) = [line for line in lines if line["request_id"] == "find-me"]
+    assert (line["status"], line["complete"], line["steering"]) == (200, True, applied)
+
+    ours = collector.wait("POST /v1/chat/completions", trace_id)
+    theirs = collector.wait("llm_request", trace_id)
+    assert theirs.parent_span_id == ours.span_id
+    found = {each.key: each.value.string_value for each in ours.attributes}
+    assert found["langsteer.steering"] == applied
+    assert found["langsteer.request_id"] == "find-me"

@@ -23,20 +23,21 @@ pytestmark = pytest.mark.e2e
 
 ACME, BATCH, OPERATOR = "key-of-acme", "key-of-batch", "key-of-an-operator"
 STRICT = "key-of-strict"
+NARROW = "key-of-one-with-a-limit"
 TENANTS = {"acme": ACME, "batch": BATCH, "strict": STRICT}
 
 
 def policy(fallback: str) -> str:
-    keys = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in TENANTS.items()}
+    keys = {name: hashed(key) for name, key in TENANTS.items()}
     return f"""
 version: 1
 defaults:
   target: [field, accept-language, detect, {{language: {fallback}}}]
   overrides: [target]
 tenants:
-  acme: ["sha256:{keys["acme"]}"]
-  batch: ["sha256:{keys["batch"]}"]
-  strict: ["sha256:{keys["strict"]}"]
+  acme: ["{keys["acme"]}"]
+  batch: ["{keys["batch"]}"]
+  strict: ["{keys["strict"]}"]
 rules:
   - name: acme
     when: {{tenant: acme}}
@@ -53,13 +54,31 @@ rules:
 """
 
 
+def access() -> str:
+    keys = [f"  - {{name: {name}, hashes: ['{hashed(key)}']}}" for name, key in TENANTS.items()]
+    return "\n".join(
+        [
+            "keys:",
+            *keys,
+            f"  - {{name: operators, hashes: ['{hashed(OPERATOR)}'], admin: true}}",
+            f"  - {{name: narrow, hashes: ['{hashed(NARROW)}'], limits: {{concurrent: 1}}}}",
+            "server: {max_headers_kb: 16}",
+        ]
+    )
+
+
+def hashed(key: str) -> str:
+    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
 @pytest.fixture(scope="module")
 def server(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("policy")
     (folder / "policy.yaml").write_text(policy("de"))
     port, log = free_port(), folder / "log"
     more = ["--policy", str(folder / "policy.yaml"), "--monitor-log", str(folder / "answers")]
-    more += ["--api-key", *TENANTS.values(), OPERATOR]
+    (folder / "access.yaml").write_text(access())
+    more += ["--access", str(folder / "access.yaml")]
     process = start(command(profile_folder, port, "demo", *more), log)
     running = Running(f"http://127.0.0.1:{port}", folder, log, process)
     try:
@@ -220,3 +239,35 @@ def test_operators_see_and_reload_it_and_tenants_do_not(server: Running) -> None
     for method, path in (("GET", ""), ("POST", "/reload")):
         assert ask(method, url + path, ACME).status_code == 403
     assert ask("GET", url, "unknown").status_code == 401
+
+
+def test_without_a_key_nothing_but_health_is_answered(server: Running) -> None:
+    for path in "/v1/chat/completions", "/tokenize", "/invocations":
+        refused = httpx.post(f"{server.url}{path}", json={"model": "demo"}, timeout=60)
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+    assert httpx.get(f"{server.url}/v1/models", timeout=60).status_code == 401
+    assert httpx.get(f"{server.url}/health", timeout=60).status_code == 200
+    assert httpx.get(f"{server.url}/metrics", timeout=60).status_code == 200
+    with pytest.raises(openai.AuthenticationError):
+        complete(server, "nobody's")
+    long = {"X-Long": "x" * 17_000, "Authorization": f"Bearer {ACME}"}
+    assert httpx.get(f"{server.url}/v1/models", headers=long, timeout=60).status_code == 431
+
+
+def test_a_key_with_a_place_for_one_has_it_back_when_its_client_vanishes(server: Running) -> None:
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=NARROW, max_retries=0)
+    stream = client.completions.create(
+        model="demo", prompt=PROMPT, max_tokens=400, stream=True, extra_body={"ignore_eos": True}
+    )
+    next(iter(stream))
+    with pytest.raises(openai.RateLimitError):
+        complete(server, NARROW)
+    stream.close()
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            complete(server, NARROW)
+            break
+        except openai.RateLimitError:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
