@@ -56,6 +56,13 @@ class ApiError(LangsteerError):
         }
 
 
+class BadRequestError(ApiError):
+    """The body is not what the endpoint takes."""
+
+    status = 400
+    type = "BadRequestError"
+
+
 class PolicyError(ApiError):
     """The request asks for steering that cannot be given; it is refused, never run unsteered."""
 
@@ -85,7 +92,7 @@ class InUseError(ApiError):
 
 
 class BodyTooLargeError(ApiError):
-    """A steered request's body is larger than the server is willing to rewrite."""
+    """The body is larger than the server is willing to read."""
 
     status = 413
     type = "RequestEntityTooLargeError"

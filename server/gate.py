@@ -17,7 +17,7 @@ from server.policy.book import Book
 from server.policy.case import Case
 from server.policy.ruling import Ruling
 from server.refusal import Refusal
-from server.routes import OWN_PATHS, STEERABLE, makes_no_text
+from server.routes import IDENTIFY, OWN_PATHS, STEERABLE, makes_no_text
 from server.wish import HEADER as TARGET
 
 
@@ -58,11 +58,13 @@ class Gate:
     def admit(self, scope: Scope, path: str) -> None:
         """Keep tenants from operating the server: one could unload what its rule demands.
 
+        They may read the profiles and have a text's language identified, which operates nothing.
+
         Raises:
             Refusal: it is an operator's endpoint, and the key is a tenant's.
         """
         reads = scope["method"] in {"GET", "HEAD"} and path.startswith(f"{OWN_PATHS}profiles")
-        if not path.startswith(OWN_PATHS) or reads:
+        if not path.startswith(OWN_PATHS) or reads or path == IDENTIFY:
             return
         if self._book().tenants.named_by(scopes.api_keys(scope)):
             error = ForbiddenError(

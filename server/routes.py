@@ -6,6 +6,7 @@ import re
 
 STEERABLE = frozenset({"/v1/completions", "/v1/chat/completions", "/v1/responses", "/v1/messages"})
 OWN_PATHS = "/v1/steering/"
+IDENTIFY = f"{OWN_PATHS}identify"
 
 # By name: a route that is not here may make text, whatever it is called in vLLM's next version.
 TEXTLESS = frozenset(
