@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from profiles.models.fingerprint import fingerprint
-from server import admin, policy_admin
+from server import admin, identification, policy_admin
 from server.catalog import Catalog
 from server.control import Control, EngineFacts
 from server.facts import FactsRefresh
@@ -23,6 +23,7 @@ from server.metrics import Metrics
 from server.middleware import SteeringMiddleware
 from server.monitor.answer_log import AnswerLog
 from server.monitor.monitor import Monitor
+from server.playground import router as playground
 from server.policy_file import PolicyFile
 from server.registry import Registry
 from server.scan import scan
@@ -87,6 +88,9 @@ class SteeringEndpoints:
             monitor=self._monitor,
         )
         admin.attach(app, self._running_registry, self._running_control)
+        identification.attach(app)
+        if settings.playground:
+            playground.attach(app, settings.max_strength)
         if self._policy is not None:
             policy_admin.attach(app, self._policy)
 

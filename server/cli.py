@@ -108,6 +108,15 @@ def serve(
             envvar="LANGSTEER_MONITOR_TEXT",
         ),
     ] = "none",
+    playground: Annotated[
+        bool,
+        typer.Option(
+            help="Serve a page to try steering on, at /steering.",
+            envvar="LANGSTEER_PLAYGROUND",
+            # A table of its own: its second name would take the others' width away.
+            rich_help_panel="Playground",
+        ),
+    ] = True,
 ) -> None:
     """Run the server; exits with 1 and one message where that cannot work."""
     from server.launch import launch
@@ -128,6 +137,7 @@ def serve(
                 "monitor_sample_miss": str(monitor_sample_miss),
                 "monitor_text": monitor_text,
             },
+            playground=playground,
         )
     except LangsteerError as error:
         typer.echo(f"langsteer serve: {error}", err=True)

@@ -39,6 +39,7 @@ def launch(
     rest: Sequence[str],
     policy: Path | None = None,
     monitor: Mapping[str, str | None] = MappingProxyType({}),
+    playground: bool = True,
 ) -> None:
     """Check profiles and plugins, then run vLLM's server until it ends.
 
@@ -51,6 +52,7 @@ def launch(
         rest: options for `vllm serve`, untouched.
         policy: file of rules that requests must meet, or None.
         monitor: the monitor's settings by their names in `Settings`; None leaves one out.
+        playground: whether there is a page to try steering on.
 
     Raises:
         LangsteerError: model, profiles, policy, plugins, or options are not fit to serve; from the
@@ -68,6 +70,7 @@ def launch(
             "profiles_dir": str(profiles.resolve()),
             "max_strength": str(max_strength),
             "policy": str(policy.resolve()) if policy else None,
+            "playground": str(playground),
             **monitor,
         }.items()
         if value is not None

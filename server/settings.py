@@ -58,6 +58,9 @@ class Settings(BaseModel):
     monitor_text: LogText = Field(
         default="none", description="Whether their text is logged, and how (--monitor-text)."
     )
+    playground: bool = Field(
+        default=True, description="Whether there is a page to try steering on (--playground)."
+    )
     metrics_timeout: float = Field(
         default=1.0,
         gt=0,
