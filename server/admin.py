@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Query, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, FastAPI, Query
 
 from profiles.errors import LangsteerError
 from profiles.profile import Edit
 from server.catalog import Catalog, Entry
 from server.control import Control
-from server.errors import ApiError, EngineUnavailableError, NotFoundError
+from server.error_answers import answer_errors
+from server.errors import EngineUnavailableError, NotFoundError
 from server.registry import Registry
 from server.routes import OWN_PATHS
 from steering.errors import EngineError
@@ -94,7 +94,7 @@ def attach(app: FastAPI, registry: Callable[[], Registry], control: Callable[[],
         }
 
     app.include_router(router)
-    app.add_exception_handler(ApiError, _answer)
+    answer_errors(app)
 
 
 def _find(catalog: Catalog, name: str) -> Entry:
@@ -106,11 +106,6 @@ def _find(catalog: Catalog, name: str) -> Entry:
             reason="unknown_profile",
         )
     return entry
-
-
-async def _answer(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ApiError)  # registered for nothing else
-    return JSONResponse(error.to_body(), error.status)
 
 
 def _describe(entry: Entry) -> dict[str, Any]:

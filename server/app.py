@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from profiles.models.fingerprint import fingerprint
-from server import access_admin, admin, model_list, policy_admin
+from server import access_admin, admin, identification, model_list, policy_admin
 from server.access.middleware import AccessMiddleware
 from server.access_file import AccessFile
 from server.aliases import Aliases
@@ -28,6 +28,7 @@ from server.middleware import SteeringMiddleware
 from server.monitor.answer_log import AnswerLog
 from server.monitor.monitor import Monitor
 from server.observed import Observed
+from server.playground import router as playground
 from server.policy_file import PolicyFile
 from server.registry import Registry
 from server.request_log import RequestLog
@@ -110,6 +111,9 @@ class SteeringEndpoints:
         log = RequestLog(settings.request_log) if settings.request_log else None
         app.add_middleware(Observed, log=log, lost=metrics.unlogged)
         admin.attach(app, self._running_registry, self._running_control)
+        identification.attach(app)
+        if settings.playground:
+            playground.attach(app, settings.max_strength)
         if self._policy is not None:
             policy_admin.attach(app, self._policy)
 

@@ -133,6 +133,15 @@ def serve(
             envvar="LANGSTEER_REQUEST_LOG",
         ),
     ] = None,
+    playground: Annotated[
+        bool,
+        typer.Option(
+            help="Serve a page to try steering on, at /steering.",
+            envvar="LANGSTEER_PLAYGROUND",
+            # A table of its own: its second name would take the others' width away.
+            rich_help_panel="Playground",
+        ),
+    ] = True,
 ) -> None:
     """Run the server; exits with 1 and one message where that cannot work."""
     from server.launch import launch
@@ -156,6 +165,7 @@ def serve(
                 "monitor_text": monitor_text,
             },
             request_log=request_log,
+            playground=playground,
         )
     except LangsteerError as error:
         typer.echo(f"langsteer serve: {error}", err=True)

@@ -72,6 +72,13 @@ class ApiError(LangsteerError):
         }
 
 
+class BadRequestError(ApiError):
+    """The body is not what the endpoint takes."""
+
+    status = 400
+    type = "BadRequestError"
+
+
 class PolicyError(ApiError):
     """The request asks for steering that cannot be given; it is refused, never run unsteered."""
 

@@ -62,6 +62,8 @@ class Gate:
     def admit(self, scope: Scope, path: str) -> None:
         """Keep tenants from operating the server: one could unload what its rule demands.
 
+        They may read the profiles and have a text's language identified, which operates nothing.
+
         Raises:
             Refusal: it is an operator's endpoint, and the key is a tenant's.
         """

@@ -43,6 +43,7 @@ def launch(
     monitor: Mapping[str, str | None] = MappingProxyType({}),
     request_log: Path | None = None,
     model_aliases: bool = False,
+    playground: bool = True,
 ) -> None:
     """Check profiles and plugins, then run vLLM's server until it ends.
 
@@ -58,6 +59,7 @@ def launch(
         monitor: the monitor's settings by their names in `Settings`; None leaves one out.
         request_log: file that requests are logged to, or None.
         model_aliases: whether the model has a name for each language too.
+        playground: whether there is a page to try steering on.
 
     Raises:
         LangsteerError: model, profiles, policy, access file, plugins, or options are not fit to
@@ -77,6 +79,7 @@ def launch(
             "policy": str(policy.resolve()) if policy else None,
             "model_aliases": str(model_aliases),
             "access": str(access.resolve()) if access else None,
+            "playground": str(playground),
             **monitor,
             "request_log": str(request_log.resolve()) if request_log else None,
         }.items()

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server import scopes
 from server.request_log import RequestLog
 from server.request_record import REQUEST_ID, RequestRecord
-from server.routes import OWN_PATHS, STEERABLE, makes_no_text
+from server.routes import OWN_PATHS, STEERABLE, makes_no_text, operates_steering
 
 _CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -46,7 +46,7 @@ class Observed:
         if scope["type"] != "http" or scope["method"] not in _CHANGES:
             return await self.app(scope, receive, send)
         path = scopes.route(scope)
-        if makes_no_text(path) and not path.startswith(OWN_PATHS):
+        if makes_no_text(path) and not operates_steering(scope["method"], path):
             return await self.app(scope, receive, send)
         carrier = {
             key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]

@@ -6,6 +6,8 @@ import re
 
 STEERABLE = frozenset({"/v1/completions", "/v1/chat/completions", "/v1/responses", "/v1/messages"})
 OWN_PATHS = "/v1/steering/"
+IDENTIFY = f"{OWN_PATHS}identify"
+PAGES = "/steering"
 
 # What vLLM's key check lets anybody ask for, and monitoring needs: the server's health.
 OPEN = frozenset({"/health", "/ping", "/ready", "/readyz", "/metrics", "/version", "/load"})
@@ -55,6 +57,15 @@ def makes_no_text(path: str) -> bool:
     return path in TEXTLESS or path.startswith(OWN_PATHS) or _CANCEL.fullmatch(path) is not None
 
 
+def is_open(path: str) -> bool:
+    """Whether anybody may ask for a path: the server's health, and pages that ask for a key.
+
+    Args:
+        path: without a root path.
+    """
+    return path.rstrip("/") in OPEN or path == PAGES or path.startswith(f"{PAGES}/")
+
+
 def operates_steering(method: str, path: str) -> bool:
     """Whether a request to one of our own endpoints is for operators only.
 
@@ -63,7 +74,7 @@ def operates_steering(method: str, path: str) -> bool:
         path: without a root path.
     """
     reads = method in {"GET", "HEAD"} and path.startswith(f"{OWN_PATHS}profiles")
-    return path.startswith(OWN_PATHS) and not reads
+    return path.startswith(OWN_PATHS) and not reads and path != IDENTIFY
 
 
 def operates(method: str, path: str) -> bool:

@@ -69,6 +69,9 @@ class Settings(BaseModel):
         default=None,
         description="File that requests are logged to, a JSON object a line (--request-log).",
     )
+    playground: bool = Field(
+        default=True, description="Whether there is a page to try steering on (--playground)."
+    )
     metrics_timeout: float = Field(
         default=1.0,
         gt=0,

@@ -8,7 +8,7 @@ from server import scopes
 from server.access.client import Client
 from server.access.rules import Rules
 from server.errors import BodyTooLargeError, ForbiddenError, HeadersTooLargeError
-from server.routes import OPEN, operates
+from server.routes import is_open, operates
 
 
 def admit(rules: Rules, scope: Scope) -> Client | None:
@@ -65,7 +65,7 @@ def _client(rules: Rules, scope: Scope) -> Client | None:
     path = scopes.route(scope)
     method = scope.get("method", "GET")
     # Browsers send no key with the question whether they may send one.
-    if method == "OPTIONS" or path.rstrip("/") in OPEN:
+    if method == "OPTIONS" or is_open(path):
         return None
     keys = scopes.api_keys(scope) if rules.keyed else ()
     client = rules.client(keys, (scope.get("client") or ("",))[0])

@@ -7,15 +7,20 @@ from server.monitor.pause import pause
 from server.monitor.verdict import UNKNOWN
 
 
-def language_of(text: str) -> str:
-    """Primary tag, aliases resolved; "und" where it cannot be told. The first call loads models."""
+def odds_of(text: str) -> tuple[str, float]:
+    """As `language_of`, and how probable it is, from 0 to 1; 0 where it cannot be told."""
     from profiles.judging.identify import identify
 
-    found = identify(text).language
+    found = identify(text)
     try:
-        return LanguageTag.parse(found).language
+        return LanguageTag.parse(found.language).language, found.probability
     except ValueError:
-        return UNKNOWN
+        return UNKNOWN, 0.0
+
+
+def language_of(text: str) -> str:
+    """Primary tag, aliases resolved; "und" where it cannot be told. The first call loads models."""
+    return odds_of(text)[0]
 
 
 def gently(text: str) -> str:

@@ -185,6 +185,22 @@ def test_no_monitor_where_it_is_off(
     assert plugin._monitor is None
 
 
+@pytest.mark.parametrize(("setting", "status"), [("1", 200), ("0", 404)])
+async def test_the_playground_is_there_unless_it_is_off(
+    plugin: SteeringEndpoints, monkeypatch: pytest.MonkeyPatch, setting: str, status: int
+) -> None:
+    monkeypatch.setenv("LANGSTEER_PLAYGROUND", setting)
+    app = FastAPI()
+    SteeringEndpoints().attach_router(app)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        for path in ("/steering", "/steering/main.js"):
+            assert (await client.get(path)).status_code == status
+        sample = {"text": "Das ist ein Satz auf Deutsch."}
+        answer = await client.post("/v1/steering/identify", json=sample)
+        assert answer.json()["language"] == "de"
+
+
 POLICY = """
 version: 1
 defaults: {target: [{language: ja}]}

@@ -230,6 +230,23 @@ def test_the_monitors_options_become_settings(
     assert (found.monitor_sample, found.monitor_text) == (0.5, "full")
 
 
+def test_the_playground_is_on_unless_it_is_switched_off(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr(launch, "launch", lambda *_, **more: seen.append(more["playground"]))
+    off = {"LANGSTEER_PLAYGROUND": "0"}
+    for given, environment in (([], {}), (["--no-playground"], {}), ([], off)):
+        arguments = ["serve", "demo", "--profiles", str(tmp_path), *given]
+        assert CliRunner().invoke(app, arguments, env=environment).exit_code == 0
+    arguments = ["serve", "demo", "--profiles", str(tmp_path), "--playground"]
+    assert CliRunner().invoke(app, arguments, env=off).exit_code == 0
+    assert seen == [True, False, False, True]
+    least = {"LANGSTEER_MODEL": "m", "LANGSTEER_PROFILES_DIR": "/p"}
+    assert Settings.load(least).playground
+    assert not Settings.load({**least, "LANGSTEER_PLAYGROUND": "False"}).playground
+
+
 def test_a_setting_that_means_nothing_is_found_before_anything_is_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

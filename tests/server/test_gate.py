@@ -165,6 +165,16 @@ async def test_tenants_do_not_operate_the_server(ruled: Any) -> None:
     assert (await stack.client.get("/v1/steering/policy", headers=ACME)).status_code == 403
     assert (await stack.client.get("/v1/steering/profiles", headers=ACME)).status_code == 200
     assert (await stack.raw(b"", {}, "/v1/steering/policy/reload")).status_code == 200
+    assert (await stack.raw(b"{}", JSON | ACME, "/v1/steering/identify")).status_code == 200
+    for path in ("/v1/steering/identify/", "/v1/steering/identify/reload"):
+        assert (await stack.raw(b"", ACME, path)).status_code == 403
+
+
+async def test_the_playgrounds_page_meets_no_rule(ruled: Any) -> None:
+    stack = ruled(POLICY)
+    answer = await stack.client.get("/steering", headers=ACME)
+    assert (answer.status_code, stack.upstream.calls) == (200, 1)
+    assert "x-steering-policy" not in answer.headers
 
 
 async def test_a_request_sees_one_policy_and_the_next_the_new_one(ruled: Any) -> None:

@@ -1,0 +1,1 @@
+"""A page to try steering on: one prompt, answered unsteered and steered, side by side."""
