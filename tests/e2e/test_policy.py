@@ -139,13 +139,11 @@ def test_a_tenant_gets_its_language_and_no_other(
         (ACME, {"X-Steering-Target": "de"}, {}),
         (ACME, None, {"steering": {"target": "ja", "strength": 0.01}}),
         (BATCH, {"X-Api-Key": ACME}, {}),
+        (OPERATOR, {"X-Api-Key": ACME}, {}),  # the operator's key opens no way out
     ]:
         with pytest.raises(openai.APIStatusError) as refused:
             complete(server, key, headers, **body)
         assert refused.value.status_code in {400, 403}
-    also = complete(server, OPERATOR, {"X-Api-Key": ACME})  # the operator's key opens no way out
-    assert applied(also) == ("acme", "ja")
-    assert text(also) == text(answer)
 
 
 def test_a_stream_is_steered_alike(server: Running) -> None:
