@@ -186,21 +186,21 @@ def test_every_client_has_a_block() -> None:
 
 
 def test_a_model_that_is_an_alias_is_the_model_steered(server: Running, steered: str) -> None:
-    client = server.client()
-    listed = [model.id for model in client.models.list()]
-    assert listed[0] == "demo"
-    assert sorted(listed[1:]) == ["demo:de", "demo:ja", "demo:zh"]
-    asked: Any = ASKED | {"model": "demo:de"}
-    answer = client.chat.completions.with_raw_response.create(**asked)
-    assert answer.parse().choices[0].message.content == steered
-    assert answer.headers["x-steering-profile"].startswith("de@")
-    stream = client.chat.completions.create(**asked, stream=True)
-    parts = [c.choices[0].delta.content or "" for c in stream if c.choices]
-    assert "".join(parts) == steered
-    with pytest.raises(openai.BadRequestError, match="fi"):
-        client.chat.completions.create(**asked | {"model": "demo:fi"})
-    with pytest.raises(openai.NotFoundError):
-        client.chat.completions.create(**asked | {"model": "nobody:de"})
+    with server.client() as client:
+        listed = [model.id for model in client.models.list()]
+        assert listed[0] == "demo"
+        assert sorted(listed[1:]) == ["demo:de", "demo:ja", "demo:zh"]
+        asked: Any = ASKED | {"model": "demo:de"}
+        answer = client.chat.completions.with_raw_response.create(**asked)
+        assert answer.parse().choices[0].message.content == steered
+        assert answer.headers["x-steering-profile"].startswith("de@")
+        stream = client.chat.completions.create(**asked, stream=True)
+        parts = [c.choices[0].delta.content or "" for c in stream if c.choices]
+        assert "".join(parts) == steered
+        with pytest.raises(openai.BadRequestError, match="fi"):
+            client.chat.completions.create(**asked | {"model": "demo:fi"})
+        with pytest.raises(openai.NotFoundError):
+            client.chat.completions.create(**asked | {"model": "nobody:de"})
 
 
 def test_a_request_can_be_found_again_in_the_log_and_in_the_traces(

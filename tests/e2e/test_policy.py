@@ -95,15 +95,15 @@ def complete(
     tokens: int = 8,
     **body: Any,
 ) -> Any:
-    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0)
-    return client.completions.with_raw_response.create(
-        model="demo",
-        prompt=PROMPT,
-        max_tokens=tokens,
-        temperature=0,
-        extra_headers=headers,
-        extra_body=body,
-    )
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0) as client:
+        return client.completions.with_raw_response.create(
+            model="demo",
+            prompt=PROMPT,
+            max_tokens=tokens,
+            temperature=0,
+            extra_headers=headers,
+            extra_body=body,
+        )
 
 
 def applied(answer: Any) -> tuple[str, str]:
@@ -253,14 +253,18 @@ def test_without_a_key_nothing_but_health_is_answered(server: Running) -> None:
 
 
 def test_a_key_with_a_place_for_one_has_it_back_when_its_client_vanishes(server: Running) -> None:
-    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=NARROW, max_retries=0)
-    stream = client.completions.create(
-        model="demo", prompt=PROMPT, max_tokens=400, stream=True, extra_body={"ignore_eos": True}
-    )
-    next(iter(stream))
-    with pytest.raises(openai.RateLimitError):
-        complete(server, NARROW)
-    stream.close()
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=NARROW, max_retries=0) as client:
+        stream = client.completions.create(
+            model="demo",
+            prompt=PROMPT,
+            max_tokens=400,
+            stream=True,
+            extra_body={"ignore_eos": True},
+        )
+        next(iter(stream))
+        with pytest.raises(openai.RateLimitError):
+            complete(server, NARROW)
+        stream.close()
     deadline = time.monotonic() + 30
     while True:
         try:
