@@ -19,7 +19,7 @@ import openai
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.e2e.running import Running, command, free_port, ready, start, stop
+from tests.e2e.running import Running, serving
 
 pytestmark = pytest.mark.e2e
 
@@ -87,21 +87,11 @@ def server(
     profile_folder: Path, collector: Collector, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("clients")
-    port, log = free_port(), folder / "log"
     more = ["--model-aliases", "--request-log", str(folder / "requests.jsonl")]
     more += ["--otlp-traces-endpoint", collector.url]
-    process = start(
-        command(profile_folder, port, "demo", *more),
-        log,
-        OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="http/protobuf",
-        OTEL_BSP_SCHEDULE_DELAY="200",
-    )
-    running = Running(f"http://127.0.0.1:{port}", folder, log, process)
-    try:
-        ready(running.url, process, log)
+    http = {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    with serving(profile_folder, folder, *more, **http) as running:
         yield running
-    finally:
-        stop(process)
 
 
 def ask(server: Running, **more: Any) -> str:

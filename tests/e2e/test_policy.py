@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from profiles.profile import Profile
-from tests.e2e.running import PROMPT, Running, command, free_port, ready, start, stop
+from tests.e2e.running import PROMPT, Running, serving
 
 pytestmark = pytest.mark.e2e
 
@@ -75,17 +75,11 @@ def hashed(key: str) -> str:
 def server(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("policy")
     (folder / "policy.yaml").write_text(policy("de"))
-    port, log = free_port(), folder / "log"
-    more = ["--policy", str(folder / "policy.yaml"), "--monitor-log", str(folder / "answers")]
     (folder / "access.yaml").write_text(access())
+    more = ["--policy", str(folder / "policy.yaml"), "--monitor-log", str(folder / "answers")]
     more += ["--access", str(folder / "access.yaml")]
-    process = start(command(profile_folder, port, "demo", *more), log)
-    running = Running(f"http://127.0.0.1:{port}", folder, log, process)
-    try:
-        ready(running.url, process, log)
+    with serving(profile_folder, folder, *more) as running:
         yield running
-    finally:
-        stop(process)
 
 
 def complete(
