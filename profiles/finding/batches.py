@@ -118,15 +118,15 @@ def plan(tokenizer: Any, corpus: Corpus, batch_tokens: int = BATCH_TOKENS) -> Pl
             raise CorpusError(f"{language} has no sentence of at most {MAX_TOKENS} tokens")
     return Plan(
         languages=tuple(corpus.texts),
-        batches=tuple(_batches(sentences, batch_tokens)),
+        batches=tuple(cut(sentences, batch_tokens)),
         labels=np.array([s.label for s in sentences], np.int32),
         dropped=dropped,
         tokens=tokens,
     )
 
 
-def _batches(sentences: Sequence[Sentence], budget: int) -> Iterator[Batch]:
-    """In buckets of similar length, whose widths divide the budget."""
+def cut(sentences: Sequence[Sentence], budget: int = BATCH_TOKENS) -> Iterator[Batch]:
+    """Sentences as batches: in buckets of similar length, whose widths divide the budget."""
     left = sorted(sentences, key=lambda s: -len(s.ids))
     while left:
         width = next(w for w in _WIDTHS if w >= len(left[0].ids))

@@ -1,0 +1,1 @@
+"""What a model's layers do inside, read without changing them."""
