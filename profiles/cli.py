@@ -36,5 +36,6 @@ def main(
     """Control the language a served model answers in."""
 
 
-for verb in (profile, scores, evaluate, report, inspect):
+for verb in (profile, scores, evaluate, report):
     app.command()(verb)
+app.add_typer(inspect, name="inspect")

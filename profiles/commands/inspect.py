@@ -1,43 +1,15 @@
-"""`langsteer inspect`."""
+"""`langsteer inspect`: profiles, and what is inside a model."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Annotated, Any
-
 import typer
 
-from profiles.commands.common import (
-    Json,
-    reported,
+from profiles.commands.inspect_memories import collect, layer, model, neuron
+from profiles.commands.inspect_profile import profile
+
+inspect = typer.Typer(
+    no_args_is_help=True,
+    help="Look into a profile, or into a model: its neurons, its layers, what they say.",
 )
-
-
-def inspect(
-    file: Annotated[Path, typer.Argument(help="A profile file.")], as_json: Json = False
-) -> None:
-    """Print what a profile file edits, in which layers, and where it came from."""
-    with reported("inspect"):
-        from dataclasses import asdict
-
-        from profiles.console import show_profile
-        from profiles.store import created, read
-        from profiles.summary import edited, recommended
-
-        found = read(file)
-        facts: dict[str, Any] = {
-            "file": str(file),
-            "language": found.language,
-            "version": found.version,
-            "content_hash": found.content_hash,
-            "created": created(file.read_bytes(), str(file)),
-            "model": asdict(found.model),
-            "edits": {role: edited(found, role) for role in found.edits()},
-            "recommended": recommended(found),
-            "provenance": dict(found.provenance),
-        }
-        if as_json:
-            typer.echo(json.dumps(facts, ensure_ascii=False, indent=1))
-        else:
-            show_profile(facts)
+for verb in (profile, collect, neuron, layer, model):
+    inspect.command()(verb)

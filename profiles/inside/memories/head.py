@@ -98,7 +98,8 @@ class Head:
 
     def _product(self, x_NH: Tensor) -> Tensor:
         weight = self.weight
-        return (x_NH.to(weight.dtype) @ weight.T).float().mul_(self.scale)
+        logits = (x_NH.to(weight.dtype) @ weight.T).float()
+        return logits if self.scale == 1 else logits.mul_(self.scale)
 
     def _capped(self, logits: Tensor) -> Tensor:
         return logits if self.cap is None else self.cap * torch.tanh(logits / self.cap)
