@@ -102,6 +102,7 @@ def _says(
     from profiles.inside.memories.edit_account import edit_account
     from profiles.inside.memories.files import default_place, read_store
     from profiles.inside.memories.key_triggers import key_triggers
+    from profiles.inside.memories.whole_edit import whole_edit
 
     place = store or default_place(found.model)
     name = model or found.model.name
@@ -118,13 +119,18 @@ def _says(
         raise ProfileError(f"--model {name} is not the profile's model: {differing}")
     decoder = find_decoder(loaded.model)
     says = edit_account(memories, found, decoder)
-    if triggers:
-        for role, edit in found.edits().items():
-            if edit.memories:
-                with stages(quiet)(f"what opens the memories of {role}") as show:
-                    says[role]["keys"] = key_triggers(
-                        memories, loaded, decoder, edit.memories, progress=show
-                    )
+    for role, edit in found.edits().items():
+        # Away from a language shows on its own text, towards it on the others'.
+        own = [tag for tag in memories.languages if tag == found.language]
+        others = [tag for tag in memories.languages if tag != found.language]
+        if texts := own if role == "suppress" else others:
+            with stages(quiet)(f"the next token with {role}"):
+                says[role]["whole"] = whole_edit(memories, loaded, edit, texts)
+        if triggers and edit.memories:
+            with stages(quiet)(f"what opens the memories of {role}") as show:
+                says[role]["keys"] = key_triggers(
+                    memories, loaded, decoder, edit.memories, progress=show
+                )
     return says, None
 
 

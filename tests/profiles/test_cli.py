@@ -60,7 +60,7 @@ def test_tables_on_screen(
     result = run(app, ["profile", str(tiny_folder), *options])
     assert result.exit_code == 0, result.output
     assert "Overlap" in result.stdout
-    result = run(app, ["inspect", str(made[0] / "de.safetensors")])
+    result = run(app, ["inspect", "profile", str(made[0] / "de.safetensors")])
     assert result.exit_code == 0
     assert "provenance.method" in result.stdout
 
@@ -81,7 +81,7 @@ def test_learned(tiny_folder: Path, corpus_folder: Path, tmp_path: Path) -> None
     assert found.suppress.memories
     assert not found.suppress.neurons
     assert not found.target.offsets
-    shown = run(app, ["inspect", str(tmp_path / "ja.safetensors"), "--json"])
+    shown = run(app, ["inspect", "profile", str(tmp_path / "ja.safetensors"), "--json"])
     assert json.loads(shown.stdout)["edits"]["target"]["memory_layers"] == [0, 1]
     assert found.version != start.version
 
@@ -106,7 +106,7 @@ def test_a_model_without_ffn_modules_is_told_before_any_work(
 
 
 def test_inspect_json(made: tuple[Path, dict]) -> None:  # type: ignore[type-arg]
-    result = run(app, ["inspect", str(made[0] / "de.safetensors"), "--json"])
+    result = run(app, ["inspect", "profile", str(made[0] / "de.safetensors"), "--json"])
     facts = json.loads(result.stdout)
     assert facts["language"] == "de"
     assert facts["created"].endswith("+00:00")
@@ -120,7 +120,7 @@ def test_inspect_json(made: tuple[Path, dict]) -> None:  # type: ignore[type-arg
         (["profile", "demo", "--corpus", "/no/such/text"], "no corpus at /no/such/text"),
         (["profile", "demo", "--languages", "de,xx"], "no text in xx"),
         (["profile", "demo", "--languages", "klingon!"], "BCP 47"),
-        (["inspect", "/no/such/de.safetensors"], "cannot read /no/such"),
+        (["inspect", "profile", "/no/such/de.safetensors"], "cannot read /no/such"),
     ],
 )
 def test_errors_are_one_line(arguments: list[str], message: str) -> None:

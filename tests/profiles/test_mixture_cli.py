@@ -79,7 +79,7 @@ def test_tables_pages_and_judgements_do_without_neurons(
     shown = run(app, ["profile", str(mixture), *options, "--steps", "1", "--no-calibrate"])
     assert shown.exit_code == 0, shown.output
     assert "2 memories" in shown.stdout
-    assert run(app, ["inspect", str(out / "ja.safetensors")]).exit_code == 0
+    assert run(app, ["inspect", "profile", str(out / "ja.safetensors")]).exit_code == 0
     page = run(app, ["report", "--profiles", str(out), "--out", str(tmp_path / "page.html")])
     assert page.exit_code == 0, page.output
     judged = run(app, ["evaluate", str(mixture), "--profiles", str(out), *QUICK, "--json"])

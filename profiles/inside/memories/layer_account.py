@@ -58,19 +58,23 @@ def _purity(store: MemoryStore, layer: int) -> dict[str, Any]:
             language: int((pure & (owner == index)).sum())
             for index, language in enumerate(store.languages)
         },
-        "value_too": _value_too(store, layer, owner, pure),
+        **_masses(store, layer, owner, pure),
     }
 
 
-def _value_too(
+def _masses(
     store: MemoryStore, layer: int, owner: NDArray[np.int64], pure: NDArray[np.bool_]
-) -> float | None:
-    """Share of the neurons of one language whose value promotes it most, of the languages."""
-    if store.said is None or not pure.any():
-        return None
-    known = slice(len(store.groups.scripts), -1)
-    mass = store.said.mass[layer, :, UP, known].astype(np.float64)
-    return round(float((mass.argmax(axis=1) == owner)[pure].mean()), 4)
+) -> dict[str, float | None]:
+    """Mean mass that the values of neurons of one language give it, and that all others give it."""
+    if store.said is None or not pure.any() or pure.all():
+        return {"own_mass": None, "others_mass": None}
+    languages = slice(len(store.groups.scripts), -1)
+    mass = store.said.mass[layer, :, UP, languages].astype(np.float64)
+    others = mass[~pure].mean(axis=0)
+    return {
+        "own_mass": round(float(mass[pure, owner[pure]].mean()), 4),
+        "others_mass": round(float(others[owner[pure]].mean()), 4),
+    }
 
 
 def _trigger_counts(store: MemoryStore, layer: int) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from profiles.inside.memories.agreement import first_following
+from profiles.inside.memories.groups import UNKNOWN
 from profiles.inside.memories.layer_figures import WAYS
 from profiles.inside.memories.memory_store import MemoryStore
 from profiles.inside.memories.pieces import Pieces
@@ -107,7 +108,8 @@ def _masses(
     names: Sequence[str], mass: NDArray[np.float64], uniform: NDArray[np.float64]
 ) -> dict[str, dict[str, float]]:
     """Of groups that hold anything, the heaviest first."""
-    order = np.argsort(-mass, kind="stable").tolist()
+    # What is known of first, however little it is.
+    order = sorted(range(len(names)), key=lambda i: (names[i] == UNKNOWN, -mass[i]))
     return {
         names[i]: {"mass": round(float(mass[i]), 4), "uniform": round(float(uniform[i]), 4)}
         for i in order

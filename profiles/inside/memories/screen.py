@@ -52,6 +52,8 @@ def show_edits(edits: Mapping[str, Any]) -> None:
     """What a profile's edits say, for `langsteer inspect profile`."""
     console = Console()
     for role, parts in edits.items():
+        if whole := parts.get("whole"):
+            console.print(_whole(role, whole))
         if parts["added"]:
             title = f"{role}: what it adds says, by layer"
             rows = {
@@ -90,3 +92,17 @@ def _agreement(found: Mapping[str, Any], end: str) -> str | None:
         f"Agreement: of {found['triggers']} {end} triggers with a next token, {sign} promotes it "
         f"most in {found['first']}, among the tokens listed in {found['listed']}"
     )
+
+
+def _whole(role: str, whole: Mapping[str, Any]) -> Table:
+    texts = ", ".join(whole["languages"])
+    table = Table(title=f"{role}: the next token in {whole['sentences']} sentences of {texts}")
+    tags = [*whole["unedited"]]
+    table.add_column("mass, %")
+    for tag in tags:
+        table.add_column(tag, justify="right")
+    for name in ("unedited", "edited"):
+        table.add_row(name, *(f"{100 * whole[name][tag]:.0f}" for tag in tags))
+    listed = {k: " ".join(token["token"] for token in whole[k]) for k in ("gains", "loses")}
+    table.caption = escape(f"Gain most: {listed['gains']}. Lose most: {listed['loses']}.")
+    return table

@@ -51,7 +51,7 @@ def show_model(facts: Mapping[str, Any]) -> None:
     ):
         table.add_column(column, justify="right")
     table.add_column("one language", justify="right")
-    table.add_column("value too", justify="right")
+    table.add_column("mass on it", justify="right")
     for row in facts["layers"]:
         agreed, composed = row["agreement"], row["composition"]
         table.add_row(
@@ -68,8 +68,14 @@ def show_model(facts: Mapping[str, Any]) -> None:
             percent(composed["agrees_with_largest"]),
             f"{composed['effective_memories']:.0f}",
             percent(row["triggers"]["one_language"]),
-            percent(row["triggers"]["value_too"]),
+            _pair(row["triggers"]),
         )
+    table.caption = (
+        "agree: +v (−v) promotes most what follows the highest (lowest) trigger. no memory, "
+        "largest: positions where the output's first token is no (the largest) one's. effective: "
+        "as many equal memories at work. one language: neurons with 80% of their triggers in one; "
+        "mass on it: what their values give it (other neurons' values)."
+    )
     console.print(table)
     table = Table(title=f"Refinement at {positions} positions: the stream's first token, %")
     for column in (
@@ -96,6 +102,10 @@ def show_model(facts: Mapping[str, Any]) -> None:
             f"{r['median_rank']:,.0f}",
             *(percent(r[f"from_{who}"]) for who in ("stream", "both", "output", "neither")),
         )
+    table.caption = (
+        "final: where the stream before (after) the layer's FFN ranks the final token first; p: "
+        "the probability it gives it. Then whose first token the sum's is."
+    )
     console.print(table)
     at = facts["settled_at_layer"]
     listed = ", ".join(f"{tag} {layer:.1f}" for tag, layer in at["by_language"].items())
@@ -121,5 +131,10 @@ def _layer_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     said += f"{percent(refined['from_both'])}, the layer's {percent(refined['from_output'])}, "
     yield "the sum's first token is", f"{said}neither's {percent(refined['from_neither'])}"
     owners = ", ".join(f"{tag} {n}" for tag, n in keys["by_language"].items())
-    said = f"{percent(keys['one_language'])} ({owners}); "
-    yield "neurons of one language", f"{said}value promotes it too: {percent(keys['value_too'])}"
+    yield "neurons of one language", f"{percent(keys['one_language'])} ({owners})"
+    said = f"{percent(keys['own_mass'], 1)} on it, others' values {percent(keys['others_mass'], 1)}"
+    yield "mass of their values", said
+
+
+def _pair(keys: Mapping[str, Any]) -> str:
+    return f"{percent(keys['own_mass'], 1)} ({percent(keys['others_mass'], 1)})"

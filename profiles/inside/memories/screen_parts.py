@@ -20,7 +20,7 @@ def trigger_table(title: str, rows: Iterable[Mapping[str, Any]]) -> Table:
     table.add_column("coefficient", justify="right")
     table.add_column("language")
     table.add_column("position", justify="right")
-    table.add_column("prefix [trigger] what came next")
+    table.add_column(escape("what came before [trigger] what came next"))
     for row in rows:
         before, after = row["before"], row["after"]
         text = Text(before if len(before) <= _BEFORE else "…" + before[-_BEFORE:])
@@ -43,7 +43,7 @@ def said_table(title: str, rows: Mapping[str, Mapping[str, Any]]) -> Table:
             _masses(way["languages"]),
             end_section=True,
         )
-    table.caption = "Of each distribution; in brackets, of one that knows nothing."
+    table.caption = "Masses; in brackets, those of a distribution that knows nothing."
     return table
 
 

@@ -1,0 +1,102 @@
+"""Stores as files: what is written is read, and nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from profiles.inside.memories.files import _arrays, default_place, read_store, save_store
+from profiles.inside.memories.memory_store import MemoryStoreError
+from tests.profiles.inside.memories.conftest import Made
+
+
+def test_round_trip(llama: Made, tmp_path: Path) -> None:
+    _, store = llama
+    file = tmp_path / "new" / "store.safetensors"
+    save_store(store, file)
+    found = read_store(file, store.model)
+    for name, array in _arrays(store).items():
+        np.testing.assert_array_equal(_arrays(found)[name], array)
+    for field in ("model", "languages", "about"):
+        assert getattr(found, field) == getattr(store, field)
+    assert found.groups.scripts == store.groups.scripts
+    assert [f.name for f in file.parent.iterdir()] == [file.name]
+    without = replace(store, said=None)
+    save_store(without, file)
+    assert read_store(file).said is None
+    with pytest.raises(MemoryStoreError, match=r"made with --no-values.*inspect collect"):
+        read_store(file).values()
+
+
+def test_the_default_place_is_the_models(llama: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGSTEER_CACHE", "/some/cache")
+    model = llama[1].model
+    place = default_place(model)
+    assert place.parent == Path("/some/cache/memories")
+    assert default_place(replace(model, name="another name")) == place
+    assert default_place(replace(model, weights="f" * 64)) != place
+
+
+def test_what_is_no_store(llama: Made, tmp_path: Path) -> None:
+    _, store = llama
+    file = tmp_path / "s.safetensors"
+
+    def message(data: bytes) -> str:
+        file.write_bytes(data)
+        with pytest.raises(MemoryStoreError) as caught:
+            read_store(file, store.model)
+        assert "langsteer inspect collect" in str(caught.value)
+        return str(caught.value)
+
+    with pytest.raises(MemoryStoreError, match=r"no store of memories at .*inspect collect"):
+        read_store(file, store.model)
+    save_store(store, file)
+    whole = file.read_bytes()
+    assert "truncated or not a safetensors file (3 bytes)" in message(b"abc")
+    assert "truncated" in message(whole[:100])
+    assert "is damaged" in message(whole[:-10])
+    assert "is damaged (digest" in message(whole[:-4] + b"\x01\x02\x03\x04")
+    assert "not a store of memories" in message(
+        whole.replace(b"langsteer-memories", b"langsteer-memoriez")
+    )
+    assert "format version 9" in message(
+        whole.replace(b'\\"format_version\\": 1', b'\\"format_version\\": 9')
+    )
+
+
+def test_the_store_of_another_model(llama: Made, tmp_path: Path) -> None:
+    _, store = llama
+    file = tmp_path / "s.safetensors"
+    save_store(store, file)
+    other = replace(store.model, name="other", weights="f" * 64)
+    with pytest.raises(MemoryStoreError, match=r"is of another model .*weights .*expected ffff"):
+        read_store(file, other)
+
+
+def test_a_failed_write_leaves_what_was_there(
+    llama: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, store = llama
+    file = tmp_path / "s.safetensors"
+    save_store(store, file)
+    before = file.read_bytes()
+
+    def fails(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fails)
+        with pytest.raises(MemoryStoreError, match="No space left"):
+            save_store(store, file)
+    assert file.read_bytes() == before
+    assert [f.name for f in tmp_path.iterdir()] == [file.name]
+
+
+def test_every_array_of_a_part_is_in_the_file(llama: Made) -> None:
+    _, store = llama
+    for part in ("triggers", "scores", "sampled", "text", "pieces"):
+        for field in fields(getattr(store, part)):
+            assert f"{part}.{field.name}" in _arrays(store)
