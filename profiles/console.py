@@ -72,7 +72,7 @@ def show_scores(facts: Mapping[str, Any], out: Path | None) -> None:
 
 
 def show_profile(facts: Mapping[str, Any]) -> None:
-    """The tables of `langsteer inspect`."""
+    """The tables of `langsteer inspect profile`: what the file holds."""
     console = Console()
     table = Table(title=f"{facts['file']}", show_header=False)
     for name in ("language", "version", "created", "content_hash"):

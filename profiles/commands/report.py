@@ -24,6 +24,13 @@ def report(
     evaluation: Annotated[
         Path | None, typer.Option(help="Folder or file that `langsteer evaluate` wrote.")
     ] = None,
+    memories: Annotated[
+        Path | None,
+        typer.Option(
+            help="File that `langsteer inspect collect --out` wrote: adds what layers do.",
+            dir_okay=False,
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="The page; report-<model>.html by default.", dir_okay=False),
@@ -53,6 +60,7 @@ def report(
         command = ["langsteer", "report", *([model] if model else [])]
         command += ["--profiles", str(profiles)]
         command += ["--evaluation", str(evaluation)] if evaluation else []
+        command += ["--memories", str(memories)] if memories else []
         data = account(collection, found, [*command, "--out", str(page)])
         if as_json:
             typer.echo(json.dumps(data, ensure_ascii=False, indent=1))
@@ -63,7 +71,13 @@ def report(
                 raise LangsteerError(
                     "the page's plots need matplotlib: run pip install 'langsteer[evaluate]'"
                 ) from error
-            write(page, render(data))
+            inside = []
+            if memories:
+                from profiles.inside.memories.files import read_store
+                from profiles.report.memories_section import memories_section
+
+                inside = [memories_section(read_store(memories, collection.model))]
+            write(page, render(data, inside))
             if not as_json:
                 for warning in data["warnings"]:
                     typer.echo(f"warning: {warning}", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,16 @@ _CONDITIONS = {
 }
 
 
-def render(data: Mapping[str, Any]) -> str:
+# Makes a section from the page's environment: (id, title, HTML).
+Section = Callable[[Environment], tuple[str, str, Markup]]
+
+
+def render(data: Mapping[str, Any], inside: Sequence[Section] = ()) -> str:
     """The HTML of the page.
 
     Args:
         data: see `account`.
+        inside: sections on what is inside the model, after those on its profiles.
     """
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -64,6 +69,7 @@ def render(data: Mapping[str, Any]) -> str:
         provenance={part: _shared(data, part) for part in ("parameters", "corpus", "versions")},
         names=_Names(),
         explained=_CONDITIONS,
+        inside=[section(environment) for section in inside],
     )
 
 
