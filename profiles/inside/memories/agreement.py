@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from profiles.inside.memories.said import DOWN, UP, Said
 from profiles.inside.memories.text import NO_TOKEN, Text
 from profiles.inside.memories.triggers import Triggers
-from profiles.inside.memories.values import DOWN, UP, Said
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

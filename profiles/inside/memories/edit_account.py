@@ -11,7 +11,8 @@ import torch
 from profiles.inside.memories.decoder import Decoder
 from profiles.inside.memories.memory_store import MemoryStore
 from profiles.inside.memories.neuron_account import said_account
-from profiles.inside.memories.values import DOWN, UP, read_vectors
+from profiles.inside.memories.said import DOWN, UP
+from profiles.inside.memories.values import read_vectors
 from profiles.models.values import value_vectors
 from profiles.profile import Edit, Floats, NeuronEdit, Profile
 

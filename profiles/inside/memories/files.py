@@ -20,11 +20,11 @@ from safetensors.numpy import save as save_tensors
 from profiles.inside.memories.groups import UNKNOWN, Groups
 from profiles.inside.memories.memory_store import MemoryStore, MemoryStoreError
 from profiles.inside.memories.pieces import Pieces
+from profiles.inside.memories.said import Said
 from profiles.inside.memories.sampled import Sampled
 from profiles.inside.memories.scores import LanguageScores
 from profiles.inside.memories.text import Text
 from profiles.inside.memories.triggers import Triggers
-from profiles.inside.memories.values import Said
 from profiles.models.demo_model import cache_dir
 from profiles.models.fingerprint import differences
 from profiles.profile import ModelIdentity

@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from profiles.inside.memories.layer_figures import layer_figures, settled
+from profiles.inside.memories.layer_figures import WAYS, layer_figures, settled
 from profiles.inside.memories.memory_store import MemoryStore
-from profiles.inside.memories.values import UP
+from profiles.inside.memories.said import UP
 
 # Of a neuron's triggers, in one language, for the neuron to count as that language's.
 _PURE = 0.8
-_BEST = 5
+_BEST, _TOKENS = 5, 5
 
 
 def layer_account(store: MemoryStore, layer: int) -> dict[str, Any]:
     """One layer's figures, and each language's best detectors in it; JSON-serialisable.
+
+    What a detector demotes is shown beside what it promotes: on text of its language it is high, so
+    that +v is added, and many of them keep words of the language down.
 
     Raises:
         MemoryStoreError: the model has no such layer.
@@ -93,15 +96,11 @@ def _best(store: MemoryStore, layer: int, index: int) -> dict[str, Any]:
     for neuron in np.argsort(-ap, kind="stable")[:_BEST].tolist():
         row: dict[str, Any] = {"neuron": neuron, "ap": round(float(ap[neuron]), 4)}
         if store.said is not None:
-            row |= _said(store, layer, neuron, index)
+            group = len(store.groups.scripts) + index
+            for name, way in WAYS.items():
+                tokens = store.said.tokens[layer, neuron, way, :_TOKENS].tolist()
+                mass = float(store.said.mass[layer, neuron, way, group])
+                row[name] = [store.pieces.shown(token) for token in tokens]
+                row[f"{name}_mass"] = round(mass, 4)
         rows.append(row)
     return {"language": store.languages[index], "best": rows}
-
-
-def _said(store: MemoryStore, layer: int, neuron: int, index: int) -> dict[str, Any]:
-    said = store.values()
-    group = len(store.groups.scripts) + index
-    return {
-        "mass": round(float(said.mass[layer, neuron, UP, group]), 4),
-        "promotes": [store.pieces.shown(t) for t in said.tokens[layer, neuron, UP, :5].tolist()],
-    }

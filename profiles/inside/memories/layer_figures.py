@@ -8,8 +8,8 @@ import numpy as np
 
 from profiles.inside.memories.agreement import Agreement, agreement, by_chance
 from profiles.inside.memories.memory_store import MemoryStore
+from profiles.inside.memories.said import DOWN, UP, Said
 from profiles.inside.memories.sampled import UNREAD, Sampled
-from profiles.inside.memories.values import DOWN, UP, Said
 
 WAYS = {"promotes": UP, "demotes": DOWN}
 

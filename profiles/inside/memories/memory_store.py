@@ -9,11 +9,11 @@ from typing import Any
 from profiles.errors import LangsteerError
 from profiles.inside.memories.groups import Groups
 from profiles.inside.memories.pieces import Pieces
+from profiles.inside.memories.said import Said
 from profiles.inside.memories.sampled import Sampled
 from profiles.inside.memories.scores import LanguageScores
 from profiles.inside.memories.text import Text
 from profiles.inside.memories.triggers import Triggers
-from profiles.inside.memories.values import Said
 from profiles.profile import ModelIdentity
 
 

@@ -14,8 +14,8 @@ from profiles.inside.memories.groups import UNKNOWN
 from profiles.inside.memories.layer_figures import WAYS
 from profiles.inside.memories.memory_store import MemoryStore
 from profiles.inside.memories.pieces import Pieces
+from profiles.inside.memories.said import UP, Said
 from profiles.inside.memories.text import NO_TOKEN
-from profiles.inside.memories.values import UP, Said
 
 _CONTEXT = 24  # tokens before and after a trigger
 

@@ -13,8 +13,9 @@ from torch import Tensor
 from profiles.inside.memories.decoder import Decoder
 from profiles.inside.memories.head import Head
 from profiles.inside.memories.listen import Listener
+from profiles.inside.memories.said import DOWN, UP, Said
 from profiles.inside.memories.sampled import UNREAD, Sampled
-from profiles.inside.memories.values import DOWN, ROWS, UP, Said
+from profiles.inside.memories.values import ROWS
 from profiles.models.values import value_vectors
 
 

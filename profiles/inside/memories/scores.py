@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from profiles.finding.activations import Activations
 from profiles.finding.average_precision import average_precision
 from profiles.finding.difference import standardized_difference
 from profiles.finding.lape import lape
 from profiles.profile import Floats
+
+if TYPE_CHECKING:  # it needs torch, looking scores up does not
+    from profiles.finding.activations import Activations
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

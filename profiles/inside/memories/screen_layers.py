@@ -19,8 +19,8 @@ def show_layer(facts: Mapping[str, Any]) -> None:
     for name, value in _layer_rows(facts):
         table.add_row(name, value)
     console.print(table)
-    table = Table(title="Best detectors of each language (average precision; language mass of +v)")
-    for column in ("language", "neuron", "AP", "mass", "+v promotes"):
+    table = Table(title="Best detectors of each language, and the mass they move to and from it")
+    for column in ("language", "neuron", "AP", "promotes", "to", "demotes", "from"):
         table.add_column(column)
     for language in facts["languages"]:
         for n, row in enumerate(language["best"][:3]):
@@ -28,8 +28,10 @@ def show_layer(facts: Mapping[str, Any]) -> None:
                 language["language"] if n == 0 else "",
                 str(row["neuron"]),
                 f"{row['ap']:.2f}",
-                percent(row.get("mass")),
                 escape(" ".join(row.get("promotes", []))),
+                percent(row.get("promotes_mass")),
+                escape(" ".join(row.get("demotes", []))),
+                percent(row.get("demotes_mass")),
                 end_section=n == 2,
             )
     console.print(table)

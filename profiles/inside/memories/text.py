@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from profiles.finding.batches import Sentence
+if TYPE_CHECKING:  # it needs torch, looking triggers up does not
+    from profiles.finding.batches import Sentence
 
 NO_TOKEN = -1
 

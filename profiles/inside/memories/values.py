@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from profiles.inside.memories.decoder import Decoder
 from profiles.inside.memories.head import Head
+from profiles.inside.memories.said import Said
 from profiles.models.values import value_vectors
-from profiles.profile import Floats
 
 # Rows read at once: with 262,144 tokens their logits take 268 MB.
 ROWS = 256
-UP, DOWN = 0, 1
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Said:
-    """What vectors say through the unembedding, upwards (+v) and downwards (-v).
-
-    With x the final norm of v (without its bias), the distribution is p = softmax(E x), that of
-    Geva et al. 2021, section 4, behind the norm that today's models have; for -v, softmax(-E x).
-    Order and agreement do not depend on the length of v, which the norm takes off; the masses do
-    not either.
-
-    Attributes:
-        tokens: int32 [..., 2, count], the most likely tokens.
-        probability: float32 [..., 2, count], theirs.
-        mass: float16 [..., 2, groups], see `Groups`.
-    """
-
-    tokens: NDArray[np.int32]
-    probability: Floats
-    mass: NDArray[np.float16]
 
 
 @torch.inference_mode()

@@ -8,8 +8,8 @@ import pytest
 from profiles.corpora.corpus import Corpus
 from profiles.inside.memories.agreement import agreement
 from profiles.inside.memories.memory_store import MemoryStore
+from profiles.inside.memories.said import DOWN, UP
 from profiles.inside.memories.text import NO_TOKEN
-from profiles.inside.memories.values import DOWN, UP
 from profiles.models.model import LoadedModel
 from tests.profiles.inside.memories.conftest import AMOUNT, Made
 from tests.profiles.inside.memories.plain import Plain, plain, softmax

@@ -13,10 +13,10 @@ from profiles.inside.memories.layer_account import layer_account, model_account
 from profiles.inside.memories.layer_figures import layer_figures, settled
 from profiles.inside.memories.memory_store import MemoryStore
 from profiles.inside.memories.neuron_account import neuron_account
+from profiles.inside.memories.said import Said
 from profiles.inside.memories.sampled import UNREAD, Sampled
 from profiles.inside.memories.text import NO_TOKEN, Text
 from profiles.inside.memories.triggers import Triggers
-from profiles.inside.memories.values import Said
 from tests.profiles.inside.memories.conftest import Made
 
 # Sentences "5 6 7" and "8 9".

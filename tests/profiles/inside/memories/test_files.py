@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -100,3 +102,10 @@ def test_every_array_of_a_part_is_in_the_file(llama: Made) -> None:
     for part in ("triggers", "scores", "sampled", "text", "pieces"):
         for field in fields(getattr(store, part)):
             assert f"{part}.{field.name}" in _arrays(store)
+
+
+def test_looking_things_up_needs_no_torch() -> None:
+    names = ("files", "neuron_account", "layer_account", "screen", "screen_layers")
+    imports = "; ".join(f"import profiles.inside.memories.{name}" for name in names)
+    code = f"import sys; {imports}; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
