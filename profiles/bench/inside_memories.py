@@ -33,23 +33,33 @@ from profiles.models.values import value_vectors
 _GROUPS = 36  # what a distribution's mass is counted in: scripts and languages
 
 
-def listening(loaded: LoadedModel, corpus: Corpus, rounds: int, amount: Amount) -> dict[str, Any]:
+def listening(
+    loaded: LoadedModel,
+    corpus: Corpus,
+    rounds: int,
+    amount: Amount,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Any]:
     """Tokens a second of the pass that listens, and of the forward passes alone."""
     batches = plan(loaded.tokenizer, corpus)
     text = text_of([s for batch in batches.batches for s in batch.sentences])
     decoder = find_decoder(loaded.model)
     tokens = int(batches.tokens.sum())
 
-    def bare() -> None:
+    def bare() -> float:
+        begun = clock()
         with torch.inference_mode():
             for batch in batches.batches:
                 ids, mask, _ = (tensor.to(loaded.device) for tensor in batch.tensors())
                 loaded.decoder(input_ids=ids, attention_mask=mask, use_cache=False)
             wait(loaded)
+        return clock() - begun
 
-    def heard() -> None:
+    def heard() -> float:
+        begun = clock()
         listen(loaded, decoder, batches, text, _silent, amount)
         wait(loaded)
+        return clock() - begun
 
     times = compare(heard, bare, rounds)
     return {
@@ -107,12 +117,18 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=260, help="of each (260)")
     parser.add_argument("--positions", type=int, default=240, help="sampled (240)")
     parser.add_argument("--neurons", type=int, default=1024, help="whose values are read (1024)")
+    parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="count this process's CPU time, on a CPU that others use too",
+    )
     options = parser.parse_args()
     loaded = load(options)
     corpus, joined = bench_corpus(options.corpus, options.languages, options.sentences)
     amount = Amount(positions=options.positions)
+    clock = time.process_time if options.cpu_time else time.perf_counter
     result = {
-        "listening": listening(loaded, corpus, options.rounds, amount),
+        "listening": listening(loaded, corpus, options.rounds, amount, clock),
         "values": values(loaded, options.neurons),
     }
     if options.json:

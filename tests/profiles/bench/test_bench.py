@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from profiles.bench import ap, finding, learning
+from profiles.bench import ap, finding, inside_memories, learning
 from profiles.bench.plain import plain_selection
 from profiles.bench.rounds import Comparison, compare
 from profiles.bench.text import bench_corpus
@@ -153,3 +153,11 @@ def test_learning(bench: Bench, capsys: pytest.CaptureFixture[str], whole: bool)
         assert found["one_target"]["calibration_seconds"] > 0
     learning.show(found)
     assert ("from beginning to end" in capsys.readouterr().out) is whole
+
+
+def test_inside_memories(bench: Bench) -> None:
+    options = ["--rounds", "1", "--languages", "3", "--sentences", "20", "--positions", "6"]
+    found = bench(inside_memories.main, *options, "--neurons", "16", "--cpu-time")
+    assert found["listening"]["ratio"] > 0
+    assert found["listening"]["positions"] == 6
+    assert (found["values"]["neurons"], found["values"]["all_neurons"]) == (16, 64)
