@@ -13,7 +13,7 @@ from profiles.commands.inspect_memories import Store
 from profiles.errors import ProfileError
 
 if TYPE_CHECKING:
-    from profiles.profile import Profile
+    from profiles.profile import ModelIdentity, Profile
 
 
 def profile(
@@ -109,14 +109,15 @@ def _says(
     if not place.is_file() and not store:
         return None, f"What these edits say: `langsteer inspect collect {name}` first."
     memories = read_store(place, found.model)
-    if not (model or _local(name)):
-        note = f"What the vectors it adds say: give their model ({name}) with --model."
+    differing = _differing(found.model, name) if model or _local(name) else "not on this machine"
+    if differing and model:
+        raise ProfileError(f"--model {name} is not the profile's model: {differing}")
+    if differing:
+        note = (
+            f"What the vectors it adds say: give their model, {name} ({differing}), with --model."
+        )
         return edit_account(memories, found, None), note
     loaded = load(name, "auto", quiet)
-    from profiles.models.fingerprint import differences
-
-    if differing := differences(found.model, loaded.identity):
-        raise ProfileError(f"--model {name} is not the profile's model: {differing}")
     decoder = find_decoder(loaded.model)
     says = edit_account(memories, found, decoder)
     for role, edit in found.edits().items():
@@ -132,6 +133,13 @@ def _says(
                     memories, loaded, decoder, edit.memories, progress=show
                 )
     return says, None
+
+
+def _differing(expected: ModelIdentity, name: str) -> str:
+    from profiles.models.fingerprint import differences, fingerprint
+    from profiles.models.resolve import resolve_model
+
+    return differences(expected, fingerprint(resolve_model(name, lambda _line: None), name))
 
 
 def _local(name: str) -> bool:

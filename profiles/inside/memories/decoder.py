@@ -68,13 +68,13 @@ def find_decoder(model: Any, down_projection: str | None = None) -> Decoder:
     bias = getattr(unembedding, "bias", None)
     cap = getattr(config, "final_logit_softcapping", None)
     head = Head(
-        norm=measure_norm(model.get_submodule(final_path), size, final_path),
+        norm=measure_norm(model.get_submodule(final_path), size, final_path, weight.device),
         weight=weight.detach(),
         bias=None if bias is None else bias.detach().float(),
         scale=_scale(config),
         cap=None if cap is None else float(cap),
         posts=tuple(
-            None if post is None else measure_norm(post, size, f"{path}'s last norm")
+            None if post is None else measure_norm(post, size, f"{path}'s last norm", weight.device)
             for path, post in zip(paths, posts, strict=True)
         ),
         residual_scale=float(getattr(config, "residual_multiplier", 1.0)),

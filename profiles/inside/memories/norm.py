@@ -48,7 +48,9 @@ class Norm:
 
 
 @torch.no_grad()
-def measure_norm(module: nn.Module, size: int, path: str = "") -> Norm:
+def measure_norm(
+    module: nn.Module, size: int, path: str = "", device: torch.device | str = "cpu"
+) -> Norm:
     """The numbers of a norm layer, found by asking it: families keep its weight differently.
 
     Gemma multiplies by 1 + weight, Cohere centres without a bias, OLMo has no weight at all.
@@ -57,11 +59,11 @@ def measure_norm(module: nn.Module, size: int, path: str = "") -> Norm:
         module: maps [..., size] to [..., size].
         size: its width, even.
         path: what to call it in errors.
+        device: where the module is; one without weights is anywhere.
 
     Raises:
         ModelError: it is neither an RMS norm nor a LayerNorm.
     """
-    device = next((p.device for p in module.parameters()), torch.device("cpu"))
     plain = copy.deepcopy(module).float()
     # +-1 in turns has a mean of 0 and a size of 1: the norm leaves it but for gain and bias.
     sign_H = torch.ones(size, device=device)
