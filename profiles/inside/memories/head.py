@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from profiles.inside.memories.norm import Norm
+from profiles.inside.memories.wide_topk import wide_topk
 
 _RESCORED = 8  # candidates a wanted token, see `Head.top`
 
@@ -83,7 +84,7 @@ class Head:
             part: whether they are directions.
         """
         few = min(_RESCORED * count, self.size)
-        tokens_NK = logits_NV.topk(few, dim=1).indices
+        tokens_NK = wide_topk(logits_NV, few)
         if self.weight.dtype == torch.float32:
             values_NK = logits_NV.gather(1, tokens_NK)
         else:

@@ -109,7 +109,9 @@ def _read(head: Head, state_PH: Tensor, token_P: Tensor | None) -> tuple[Tensor,
         rank_N = (logits_NV > own_N1).sum(1) + 1
         # Where the type makes logits alike, the first token is not behind itself.
         rank_N = torch.where(first_N == token_N, 1, rank_N)
-        p_N = torch.softmax(logits_NV, 1).gather(1, token_N[:, None])[:, 0]
+        # In place: these are the largest arrays there are, and nobody reads them again.
+        highest_N1 = logits_NV.amax(1, keepdim=True)
+        p_N = torch.exp(own_N1 - highest_N1)[:, 0] / logits_NV.sub_(highest_N1).exp_().sum(1)
         parts.append((first_N, p_N, rank_N))
     first, p, rank = (torch.cat(column) for column in zip(*parts, strict=True))
     return first, p, rank
