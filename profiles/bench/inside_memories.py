@@ -115,7 +115,7 @@ def main() -> None:
     parser = model_parser("What memories cost.")
     parser.add_argument("--languages", type=int, default=12, help="how many (default 12)")
     parser.add_argument("--sentences", type=int, default=260, help="of each (260)")
-    parser.add_argument("--positions", type=int, default=240, help="sampled (240)")
+    parser.add_argument("--positions", type=int, default=120, help="sampled (120)")
     parser.add_argument("--neurons", type=int, default=1024, help="whose values are read (1024)")
     parser.add_argument(
         "--cpu-time",

@@ -53,7 +53,7 @@ def collect(
     tokens: Annotated[int, typer.Option(min=1, help="Tokens kept of each value, each way.")] = 10,
     positions: Annotated[
         int, typer.Option(min=1, help="Positions sampled for how layers compose and refine.")
-    ] = 240,
+    ] = 120,
     seed: Annotated[int, typer.Option(help="Of that sample.")] = 0,
     values: Annotated[
         bool,

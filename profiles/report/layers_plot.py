@@ -26,6 +26,7 @@ def draw_layers(key: str, label: str, series: Mapping[str, Sequence[float | None
             axes.plot(shares, label=plain(name), color=SERIES[n], marker="o", markersize=3, lw=1.3)
             peak = max(range(len(shares)), key=shares.__getitem__)
             said.append(f"{name}: at most {shares[peak]:.1f}%, in layer {peak}")
+        axes.xaxis.get_major_locator().set_params(integer=True)  # there is no layer 2.5
         axes.set_xlabel("layer")
         axes.set_ylabel("%")
         axes.set_ylim(bottom=0)

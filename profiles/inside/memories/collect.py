@@ -50,7 +50,7 @@ class Amount:
 
     triggers: int = 10
     tokens: int = 10
-    positions: int = 240
+    positions: int = 120
     seed: int = 0
     values: bool = True
 

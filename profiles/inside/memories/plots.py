@@ -52,6 +52,7 @@ def _lines(stem: Path, title: str, series: Mapping[str, Sequence[float | None]])
         if all(value is not None for value in values):
             axes.plot([100 * (value or 0) for value in values], marker="o", ms=3, label=name)
     axes.set_title(title)
+    axes.xaxis.get_major_locator().set_params(integer=True)  # there is no layer 2.5
     axes.set_xlabel("layer")
     axes.set_ylabel("%")
     axes.set_ylim(bottom=0)

@@ -23,7 +23,7 @@ def wide_topk(values_NV: Tensor, count: int) -> Tensor:
     blocks = width // _BLOCK
     if blocks <= 2 * count:
         return values_NV.topk(count, dim=1).indices
-    whole_NBW = values_NV[:, : blocks * _BLOCK].unflatten(1, (blocks, _BLOCK))
+    whole_NBW = torch.unflatten(values_NV[:, : blocks * _BLOCK], 1, (blocks, _BLOCK))
     best_NC = whole_NBW.amax(2).topk(count, dim=1).indices
     at_NK = (best_NC[:, :, None] * _BLOCK + torch.arange(_BLOCK, device=values_NV.device)).flatten(
         1
