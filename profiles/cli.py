@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from profiles.commands.contextualize import contextualize
 from profiles.commands.evaluate import evaluate
 from profiles.commands.inspect import inspect
 from profiles.commands.profile import profile
@@ -36,5 +37,5 @@ def main(
     """Control the language a served model answers in."""
 
 
-for verb in (profile, scores, evaluate, report, inspect):
+for verb in (profile, scores, contextualize, evaluate, report, inspect):
     app.command()(verb)

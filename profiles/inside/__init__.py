@@ -1,0 +1,1 @@
+"""What goes on inside a model: tools that measure and change nothing."""
