@@ -35,12 +35,12 @@ def draw(study: Study, out: Path) -> list[Path]:
     """Write maps-layer-<n>.png of the study's drawn layers, and layers.png; returns the files.
 
     In a row of a map is what reaches a target: a row sums to one, so that the first token, whose
-    norm is often many times the others', leaves them something to see. Own tokens saturate. Of the map after the FF,
-    circles mark the pairs it amplified most, crosses those it reduced most.
+    norm is often many times the others', leaves them something to see. Own tokens saturate. Of the
+    map after the FF, circles mark the pairs it amplified most, crosses those it reduced most.
     """
     facts = study.facts
     files = []
-    with mpl.rc_context({"font.family": fonts() or ["sans-serif"]}):
+    with mpl.rc_context({"font.family": fonts()}):
         for n in facts["drawn"]:
             rows = [("unsteered", study.unsteered[n], facts["layers"][n])]
             if study.steered:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from matplotlib import font_manager
+from matplotlib.ft2font import FT2Font
 
-_FAMILIES = (
-    "DejaVu Sans",
-    "Noto Sans CJK JP",
-    "Noto Sans JP",
-    "Noto Sans Thai",
-    "Noto Sans Arabic",
-)
+_OWN = "DejaVu Sans"
+# Files of fonts for other scripts, where a system has them: matplotlib's own list may not.
+_FILES = ("NotoSansCJK-Regular", "NotoSansThai-Regular", "NotoSansArabic-Regular")
 _LONGEST = 12
 
 
@@ -30,15 +28,21 @@ def token_labels(tokens: Sequence[str]) -> list[str]:
 
 
 def fonts() -> list[str]:
-    """The installed ones of those that have many scripts, as matplotlib falls back on them."""
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return [name for name in _FAMILIES if name in installed]
+    """Families for matplotlib to fall back on, one after the other."""
+    return [_OWN, *_others()]
+
+
+@lru_cache(maxsize=1)
+def _others() -> tuple[str, ...]:
+    found = {Path(file).stem: file for file in font_manager.findSystemFonts()}
+    files = [found[stem] for stem in _FILES if stem in found]
+    for file in files:
+        font_manager.fontManager.addfont(file)
+    return tuple(FT2Font(file).family_name for file in files)
 
 
 @lru_cache(maxsize=1)
 def _letters() -> frozenset[int]:
-    from matplotlib.ft2font import FT2Font
-
     have: set[int] = set()
     for family in fonts():
         have |= {*FT2Font(font_manager.findfont(family)).get_charmap()}
