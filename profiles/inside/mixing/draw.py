@@ -57,7 +57,7 @@ def _maps(rows: Sequence[tuple[str, LayerMaps, Any]], facts: Mapping[str, Any]) 
     figure, grid = plt.subplots(
         len(rows),
         len(scopes),
-        figsize=(side * len(scopes), side * len(rows) + 0.4),
+        figsize=(side * len(scopes) + 0.8, (side + 0.6) * len(rows) + 0.4),
         squeeze=False,
         layout="constrained",
     )

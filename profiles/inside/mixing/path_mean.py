@@ -14,7 +14,7 @@ from profiles.errors import ModelError
 Activation = Callable[[Tensor], Tensor]
 # Beyond this an activation is as good as its asymptote, so that a second interval begins here: one
 # set of nodes over both would not see the bend at zero of a path that leads far out.
-_BEND = 16.0
+_BEND = 32.0
 _NODES = (48, 64)
 _TOLERANCE = 1e-7
 
@@ -59,7 +59,9 @@ def _integral(act: Activation, g: Tensor, nodes: int) -> Tensor:
     total = torch.zeros_like(g)
     for node, weight in _rule(nodes):
         total += weight * bend * act(node * bend * g)
-        total += weight * (1 - bend) * act((bend + node * (1 - bend)) * g)
+    if bool((bend < 1).any()):
+        for node, weight in _rule(nodes):
+            total += weight * (1 - bend) * act((bend + node * (1 - bend)) * g)
     return total
 
 
