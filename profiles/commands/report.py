@@ -24,6 +24,10 @@ def report(
     evaluation: Annotated[
         Path | None, typer.Option(help="Folder or file that `langsteer evaluate` wrote.")
     ] = None,
+    mixing: Annotated[
+        Path | None,
+        typer.Option(help="Folder or file that `langsteer contextualize --out` wrote."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="The page; report-<model>.html by default.", dir_okay=False),
@@ -36,10 +40,12 @@ def report(
     """
     with reported("report"):
         from profiles.errors import LangsteerError
+        from profiles.inside.mixing.folder import read_account
         from profiles.models.fingerprint import fingerprint
         from profiles.models.resolve import resolve_model
         from profiles.ready.folder import profile_folder
         from profiles.report.account import account, default_page
+        from profiles.report.clean import clean
         from profiles.report.collection import read_collection
         from profiles.report.evaluation import read_evaluation
         from profiles.report.write import write
@@ -53,7 +59,10 @@ def report(
         command = ["langsteer", "report", *([model] if model else [])]
         command += ["--profiles", str(profiles)]
         command += ["--evaluation", str(evaluation)] if evaluation else []
+        command += ["--mixing", str(mixing)] if mixing else []
         data = account(collection, found, [*command, "--out", str(page)])
+        if mixing:
+            data["mixing"] = clean(read_account(mixing))
         if as_json:
             typer.echo(json.dumps(data, ensure_ascii=False, indent=1))
         if out or not as_json:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from profiles.judging.instructions import language_name
 from profiles.judging.table import short
 from profiles.report.account import ROLES
+from profiles.report.mixing_section import mixing_section
 from profiles.report.plots import TOWARDS, draw_plots
 from profiles.report.tables import arrange, damage_rows
 
@@ -64,6 +65,7 @@ def render(data: Mapping[str, Any]) -> str:
         provenance={part: _shared(data, part) for part in ("parameters", "corpus", "versions")},
         names=_Names(),
         explained=_CONDITIONS,
+        mixing=mixing_section(data["mixing"]) if data.get("mixing") else None,
     )
 
 

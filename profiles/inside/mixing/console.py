@@ -10,14 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-_TITLES = {
-    "attention": "attention",
-    "pre_norm": "+norm",
-    "ff": "+FF",
-    "post_norm": "+norm",
-    "residual": "+resid",
-    "last_norm": "+norm",
-}
+from profiles.inside.mixing.scopes import SHORT
 
 
 def show_study(facts: Mapping[str, Any], files: Iterable[Path]) -> None:
@@ -47,9 +40,9 @@ def _layers(facts: Mapping[str, Any]) -> Table:
     table = Table(title=f"{facts['model']}: context mixing by layer and scope")
     table.add_column("layer", justify="right")
     for scope in scopes:
-        table.add_column(f"r {_TITLES[scope]}", justify="right")
+        table.add_column(f"r {SHORT[scope]}", justify="right")
     for scope in scopes[1:]:
-        table.add_column(f"Δ {_TITLES[scope]}", justify="right")
+        table.add_column(f"Δ {SHORT[scope]}", justify="right")
     table.add_column("Δ block", justify="right")
     table.add_column("1st token", justify="right")
     for row in facts["layers"]:
@@ -97,7 +90,7 @@ def _disturbance(steered: Mapping[str, Any], scopes: list[str]) -> Table:
     )
     table.add_column("layer", justify="right")
     for scope in scopes:
-        table.add_column(f"Δ {_TITLES[scope]}", justify="right")
+        table.add_column(f"Δ {SHORT[scope]}", justify="right")
     for name in ("r", "edit in FF", "edit"):
         table.add_column(name, justify="right")
     languages = [*rows[0]["languages"]]

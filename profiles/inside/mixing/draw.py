@@ -13,18 +13,11 @@ import numpy as np
 from profiles.inside.mixing.labels import fonts, token_labels
 from profiles.inside.mixing.maps import LayerMaps
 from profiles.inside.mixing.measures import shares
+from profiles.inside.mixing.scopes import TITLES
 from profiles.inside.mixing.study import Study
 from profiles.pictures import plt
 from profiles.report.write import write_bytes
 
-TITLES: Mapping[str, str] = {
-    "attention": "attention",
-    "pre_norm": "+ norm before FF",
-    "ff": "+ FF",
-    "post_norm": "+ norm after FF",
-    "residual": "+ residual",
-    "last_norm": "+ norm",
-}
 # More tokens' labels could not be read.
 _LABELLED = 64
 _PAIRS = 3
