@@ -135,5 +135,5 @@ def test_length_has_a_floor_a_ceiling_and_the_model_s_reach() -> None:
         contextualize(loaded, IDS[:1])
     with pytest.raises(LangsteerError, match=r"30 tokens long; in .* there is room for 1\d"):
         contextualize(loaded, [5] * 30, memory_limit=60_000)
-    with pytest.raises(ModelError, match="40 tokens long; the model reads at most 32"):
+    with pytest.raises(LangsteerError, match="40 tokens long; the model reads at most 32"):
         contextualize(loaded, [5] * 40)
