@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,16 +47,14 @@ def profile(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="module")
-def written(
-    tiny_folder: Path, profile: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
+def written(tiny_folder: Path, profile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("out") / "new"
     command = ["contextualize", tiny_folder, *PIECES, *OPTIONS]
     result = ask(*command, "--profile", profile, "--strength", "2", "--layers", "1", "--out", out)
     assert result.exit_code == 0, result.output
     assert "parts sum to the model's own vectors within" in result.stdout.replace("\n", " ")
     assert "Steered by de@" in result.stdout
-    yield out
+    return out
 
 
 def test_the_account_on_standard_output(tiny_folder: Path) -> None:
