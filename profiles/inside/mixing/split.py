@@ -21,7 +21,7 @@ from profiles.inside.mixing.trace import Trace
 # norms compute in float32 whatever they are given).
 TOLERANCE: Mapping[int, float] = {2: 0.05, 4: 1e-3, 8: 1e-5}
 # Targets at once: of a larger chunk more would be sources that lie after the target.
-_TARGETS = 16
+_TARGETS = 8
 
 
 def split_layer(trace: Trace, edit: EditHere | None, memory_bytes: int) -> LayerMaps:
