@@ -35,7 +35,7 @@ class FeedForward:
     act: Activation
     name: str
 
-    def split(self, parts_tSH: Tensor, own_tS: Tensor) -> Tensor:
+    def split(self, g_tSI: Tensor, u_tSI: Tensor | None, own_tS: Tensor) -> Tensor:
         """Neurons by source, [t, sources, neurons]; they sum to the neurons of the sum.
 
         Integrated gradients from a baseline of zero (Kobayashi et al. 2024, section 3; Sundararajan
@@ -44,16 +44,17 @@ class FeedForward:
         of a target's own token gets biases, and g(0) where that is not zero.
 
         Args:
-            parts_tSH: the input by source [t, sources, hidden_size].
+            g_tSI: what the gate makes of each source's part of the input; is overwritten.
+            u_tSI: what the up projection makes of it; None without one.
             own_tS: one where the source is the target's own token, zero elsewhere.
         """
-        g_tSI = _with_bias(self.gate, parts_tSH, own_tS)
+        _add_bias(self.gate, g_tSI, own_tS)
         g = g_tSI.sum(1).double()
-        if self.up is None:
+        if self.up is None or u_tSI is None:
             rest = self.act(torch.zeros((), dtype=torch.float64, device=g.device))
             g_tSI *= self._quotient(g, self.act(g) - rest, 1.0).to(g_tSI.dtype)[:, None]
             return g_tSI + rest.to(g_tSI.dtype) * own_tS[..., None]
-        u_tSI = _with_bias(self.up, parts_tSH, own_tS)
+        _add_bias(self.up, u_tSI, own_tS)
         mean = path_mean(self.act, g)
         u = u_tSI.sum(1).double()
         g_tSI *= (u * self._quotient(g, self.act(g) - mean, 0.5)).to(g_tSI.dtype)[:, None]
@@ -66,9 +67,9 @@ class FeedForward:
         return torch.where(zero, limit, by / torch.where(zero, torch.ones_like(g), g))
 
 
-def _with_bias(affine: Affine, parts_tSH: Tensor, own_tS: Tensor) -> Tensor:
-    out = affine.linear(parts_tSH)
-    return out if affine.bias is None else out + own_tS[..., None] * affine.bias
+def _add_bias(affine: Affine, parts_tSI: Tensor, own_tS: Tensor) -> None:
+    if affine.bias is not None:
+        parts_tSI += own_tS[..., None] * affine.bias
 
 
 def find_feed_forward(trace: Trace, y_TI: Tensor, edited_n: Tensor | None = None) -> FeedForward:

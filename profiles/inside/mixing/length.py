@@ -55,6 +55,7 @@ def _fits(loaded: LoadedModel, tokens: int, neurons: int, memory_bytes: int) -> 
     hidden, heads = int(text.hidden_size), int(text.num_attention_heads)
     width = 8 if loaded.model.dtype == torch.float64 else 4
     maps = 8 * tokens**2 * int(text.num_hidden_layers) * _SCOPES * _PASSES
-    attention = width * tokens * heads * (3 * tokens + hidden)
+    # Weights and what softmax makes them of; what heads write, and what gate and up read of it.
+    attention = width * tokens * heads * (3 * tokens + 2 * hidden + 2 * neurons)
     left = min(memory_bytes - maps - attention, memory_bytes // 2)
     return targets_at_once(tokens, hidden, neurons, width, left) > 0

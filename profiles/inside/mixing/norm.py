@@ -30,9 +30,13 @@ class Norm:
 
     def linear(self, parts: Tensor, at: slice) -> Tensor:
         """Parts [t, sources, hidden_size] of the vectors `at`, without the bias."""
+        return self.turned(parts) * self.scale[at, None, None]
+
+    def turned(self, parts: Tensor) -> Tensor:
+        """Parts [..., hidden_size] of any vector, without bias and scale."""
         if self.centred:
             parts = parts - parts.mean(-1, keepdim=True)
-        return parts * self.gain * self.scale[at, None, None]
+        return parts * self.gain
 
 
 def applied_norm(module: nn.Module, x_TH: Tensor, y_TH: Tensor, where: str) -> Norm:

@@ -12,6 +12,7 @@ from profiles.errors import ModelError
 from profiles.inside.mixing.affine import Affine, affine, wide
 from profiles.inside.mixing.edit_here import EditHere
 from profiles.inside.mixing.feed_forward import FeedForward, find_feed_forward
+from profiles.inside.mixing.head_reader import HeadReader
 from profiles.inside.mixing.layout import Layout, find_layout
 from profiles.inside.mixing.maps import LayerMaps
 from profiles.inside.mixing.norm import Norm, relative_error
@@ -63,6 +64,7 @@ class _Split:
         self.mix = affine(self.layout.projection, f"{where}, attention's output projection")
         self.alpha, self.input = wide(trace.alpha), wide(trace.input)
         self.values_hTH = self._head_outputs()
+        self.read = HeadReader(self.layout, self.values_hTH, self.alpha)
 
     def maps(self, memory_bytes: int) -> LayerMaps:
         tokens = len(self.input)
@@ -113,7 +115,7 @@ class _Split:
         parts = _normed(layout.ffn_in, base, at, own_tS)
         if layout.ffn_in:
             yield "pre_norm", parts
-        parts = self._feed_forward(parts, own_tS)
+        parts = self._feed_forward(parts, at, own_tS)
         yield "ff", parts
         parts = _normed(layout.ffn_out, parts, at, own_tS)
         if layout.ffn_out:
@@ -123,8 +125,11 @@ class _Split:
         if layout.last:
             yield "last_norm", _normed(layout.last, parts, at, own_tS)
 
-    def _feed_forward(self, parts_tSH: Tensor, own_tS: Tensor) -> Tensor:
-        y_tSI = self.ffn.split(parts_tSH, own_tS)
+    def _feed_forward(self, parts_tSH: Tensor, at: slice, own_tS: Tensor) -> Tensor:
+        g_tSI = self.read(self.ffn.gate, parts_tSH, at)
+        u_tSI = self.read(self.ffn.up, parts_tSH, at) if self.ffn.up else None
+        y_tSI = self.ffn.split(g_tSI, u_tSI, own_tS)
+        del g_tSI, u_tSI
         if self.edit:
             self.edit.on_neurons(y_tSI)
         h_tSH = self.down.linear(y_tSI)

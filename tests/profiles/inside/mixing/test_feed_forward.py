@@ -24,16 +24,21 @@ def _own(sources: int) -> Tensor:
     return own
 
 
+def split(ffn: FeedForward, parts: Tensor, own: Tensor) -> Tensor:
+    up = ffn.up.linear(parts) if ffn.up else None
+    return ffn.split(ffn.gate.linear(parts), up, own)
+
+
 def test_an_elementwise_activation_shares_by_the_pre_activation() -> None:
     ffn = FeedForward(gate=_EYE, up=None, act=torch.relu, name="ReLU")
     parts = _wide(3, -1, 2)
-    assert ffn.split(parts, _own(3)).flatten().tolist() == [3, -1, 2]
-    assert ffn.split(-parts, _own(3)).flatten().tolist() == [0, 0, 0]
+    assert split(ffn, parts, _own(3)).flatten().tolist() == [3, -1, 2]
+    assert split(ffn, -parts, _own(3)).flatten().tolist() == [0, 0, 0]
 
 
 def test_what_an_activation_makes_of_nothing_is_the_own_token_s() -> None:
     ffn = FeedForward(gate=_EYE, up=None, act=torch.sigmoid, name="Sigmoid")
-    found = ffn.split(_wide(1, 1), _own(2)).flatten()
+    found = split(ffn, _wide(1, 1), _own(2)).flatten()
     gain = torch.sigmoid(torch.tensor(2.0, dtype=torch.float64)) - 0.5
     torch.testing.assert_close(found, torch.stack([gain / 2, gain / 2 + 0.5]))
 
@@ -44,20 +49,20 @@ def test_a_relu_gate_by_hand() -> None:
     gate = Affine(weight=torch.tensor([[0.0, 1.0]], dtype=torch.float64), bias=None)
     ffn = FeedForward(gate=gate, up=up, act=torch.relu, name="ReLU")
     parts = torch.tensor([[[1.0, 1.0], [5.0, 1.0]]], dtype=torch.float64)
-    assert ffn.split(parts, _own(2)).flatten().tolist() == pytest.approx([4, 8], rel=1e-12)
+    assert split(ffn, parts, _own(2)).flatten().tolist() == pytest.approx([4, 8], rel=1e-12)
 
 
 def test_biases_are_the_own_token_s() -> None:
     biased = Affine(weight=_EYE.weight, bias=torch.tensor([4.0], dtype=torch.float64))
     ffn = FeedForward(gate=biased, up=None, act=torch.relu, name="ReLU")
-    assert ffn.split(_wide(1, 2), _own(2)).flatten().tolist() == [1, 6]
+    assert split(ffn, _wide(1, 2), _own(2)).flatten().tolist() == [1, 6]
 
 
 @pytest.mark.parametrize("act", [torch.relu, functional.silu, functional.gelu])
 def test_where_the_gate_is_zero_its_limit_stands(act: object) -> None:
     ffn = FeedForward(gate=_EYE, up=_EYE, act=act, name="")  # type: ignore[arg-type]
-    zero = ffn.split(_wide(1, -1), _own(2)).flatten()
-    near = ffn.split(_wide(1 + 1e-9, -1), _own(2)).flatten()
+    zero = split(ffn, _wide(1, -1), _own(2)).flatten()
+    near = split(ffn, _wide(1 + 1e-9, -1), _own(2)).flatten()
     assert torch.isfinite(zero).all()
     assert float(zero.sum()) == 0
     # u is zero with g here, so nothing is left of either.
@@ -68,7 +73,7 @@ def test_where_the_gate_is_zero_its_limit_stands(act: object) -> None:
     parts = torch.tensor([[[1.0, 3.0], [-1.0, 4.0]]], dtype=torch.float64)
     # act'(0) = ½ of all three: the gate's part is ± 7 · ½ · ½, and B is zero.
     torch.testing.assert_close(
-        ffn.split(parts, _own(2)).flatten(), _wide(1.75, -1.75).flatten(), rtol=0, atol=1e-8
+        split(ffn, parts, _own(2)).flatten(), _wide(1.75, -1.75).flatten(), rtol=0, atol=1e-8
     )
 
 
@@ -92,6 +97,6 @@ def test_integrated_gradients_of_a_whole_network_through_its_weights() -> None:
         found.append(total)
     affine = [Affine(weight=weight, bias=None) for weight in (gate, up)]
     ffn = FeedForward(gate=affine[0], up=affine[1], act=functional.silu, name="SiLU")
-    split = ffn.split(parts.clone(), _own(3))[0] @ down.T
-    torch.testing.assert_close(split, torch.stack(found), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(split.sum(0), network(whole), rtol=1e-12, atol=1e-12)
+    made = split(ffn, parts, _own(3))[0] @ down.T
+    torch.testing.assert_close(made, torch.stack(found), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(made.sum(0), network(whole), rtol=1e-12, atol=1e-12)
