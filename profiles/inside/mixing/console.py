@@ -84,12 +84,14 @@ def _pair(pair: Mapping[str, Any]) -> str:
 def _disturbance(steered: Mapping[str, Any], scopes: list[str]) -> Table:
     rows = steered["disturbance"]
     last = scopes[-1]
+    # All of them are in the JSON; a screen has no room for norms beside the languages.
+    shown = [scope for scope in scopes if scope in ("attention", "ff", last)]
     table = Table(
         title=f"Steered by {steered['profile']} ({steered['role']}, × {steered['strength']:g}) "
         "against unsteered, the same text"
     )
     table.add_column("layer", justify="right")
-    for scope in scopes:
+    for scope in shown:
         table.add_column(f"Δ {SHORT[scope]}", justify="right")
     for name in ("r", "edit in FF", "edit"):
         table.add_column(name, justify="right")
@@ -98,7 +100,7 @@ def _disturbance(steered: Mapping[str, Any], scopes: list[str]) -> Table:
         table.add_column(f"from {tag}, %", justify="right")
         table.add_column(f"Δ {tag}", justify="right")
     for row in rows:
-        cells = [str(row["layer"]), *(_number(row["change"][scope]) for scope in scopes)]
+        cells = [str(row["layer"]), *(_number(row["change"][scope]) for scope in shown)]
         cells.append(f"{row['mixing_before'][last]:.2f}→{row['mixing_after'][last]:.2f}")
         cells += [f"{row['edit_share'][scope]:.0%}" for scope in ("ff", last)]
         for tag in languages:

@@ -15,9 +15,9 @@ TITLES: Mapping[str, str] = {
 # For the head of a column.
 SHORT: Mapping[str, str] = {
     "attention": "attention",
-    "pre_norm": "+norm",
+    "pre_norm": "+norm in",
     "ff": "+FF",
-    "post_norm": "+norm",
+    "post_norm": "+norm out",
     "residual": "+resid",
     "last_norm": "+norm",
 }
