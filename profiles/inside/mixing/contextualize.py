@@ -9,7 +9,7 @@ import torch
 
 from profiles.compose import Composed, compose
 from profiles.inside.mixing.edit_here import edit_here
-from profiles.inside.mixing.length import check_length
+from profiles.inside.mixing.length import room_for_parts
 from profiles.inside.mixing.maps import LayerMaps
 from profiles.inside.mixing.split import split_layer
 from profiles.inside.mixing.trace import Trace, traced
@@ -49,14 +49,14 @@ def contextualize(
         LangsteerError: the text is too long for the memory or the model, or is but one token.
     """
     ffns = find_dense_ffns(loaded.model, down_projection)
-    check_length(loaded, len(ids), ffns[0].intermediate_size, memory_limit)
+    room = room_for_parts(loaded, len(ids), ffns[0].intermediate_size, memory_limit)
     composed = compose(edit, []) if isinstance(edit, Edit) else edit
     out: list[LayerMaps] = []
 
     def take(trace: Trace) -> None:
         like = trace.input if trace.input.element_size() > 4 else trace.input.float()
         here = edit_here(composed, trace.layer, strength, like) if composed else None
-        out.append(split_layer(trace, here, memory_limit // 2))
+        out.append(split_layer(trace, here, room))
         progress(len(out), len(ffns))
 
     steer = (

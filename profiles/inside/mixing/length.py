@@ -14,8 +14,8 @@ from profiles.models.model import LoadedModel
 _SCOPES, _PASSES = 6, 2
 
 
-def check_length(loaded: LoadedModel, tokens: int, neurons: int, memory_bytes: int) -> None:
-    """Refuse a text before anything is computed.
+def room_for_parts(loaded: LoadedModel, tokens: int, neurons: int, memory_bytes: int) -> int:
+    """Bytes of the memory that maps and attention leave; a text without room is refused.
 
     Args:
         loaded: the model.
@@ -37,6 +37,7 @@ def check_length(loaded: LoadedModel, tokens: int, neurons: int, memory_bytes: i
             f"for {longest(loaded, neurons, memory_bytes, tokens)}, since maps grow with the "
             "square. Shorten it, or give more: --memory"
         )
+    return _left(loaded, tokens, neurons, memory_bytes)
 
 
 def longest(loaded: LoadedModel, neurons: int, memory_bytes: int, at_most: int = 1 << 20) -> int:
@@ -51,11 +52,19 @@ def longest(loaded: LoadedModel, neurons: int, memory_bytes: int, at_most: int =
 
 
 def _fits(loaded: LoadedModel, tokens: int, neurons: int, memory_bytes: int) -> bool:
+    left = _left(loaded, tokens, neurons, memory_bytes)
+    hidden = int(loaded.model.config.get_text_config().hidden_size)
+    return targets_at_once(tokens, hidden, neurons, _width(loaded), left) > 0
+
+
+def _left(loaded: LoadedModel, tokens: int, neurons: int, memory_bytes: int) -> int:
     text: Any = loaded.model.config.get_text_config()
     hidden, heads = int(text.hidden_size), int(text.num_attention_heads)
-    width = 8 if loaded.model.dtype == torch.float64 else 4
     maps = 8 * tokens**2 * int(text.num_hidden_layers) * _SCOPES * _PASSES
     # Weights and what softmax makes them of; what heads write, and what gate and up read of it.
-    attention = width * tokens * heads * (3 * tokens + 2 * hidden + 2 * neurons)
-    left = min(memory_bytes - maps - attention, memory_bytes // 2)
-    return targets_at_once(tokens, hidden, neurons, width, left) > 0
+    attention = _width(loaded) * tokens * heads * (3 * tokens + 2 * hidden + 2 * neurons)
+    return memory_bytes - maps - attention
+
+
+def _width(loaded: LoadedModel) -> int:
+    return 8 if loaded.model.dtype == torch.float64 else 4
