@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from profiles.models.fingerprint import fingerprint
-from server import admin, policy_admin
+from server import own_api
 from server.catalog import Catalog
 from server.control import Control, EngineFacts
 from server.facts import FactsRefresh
@@ -75,20 +75,27 @@ class SteeringEndpoints:
                 max_strength=settings.max_strength,
                 max_body=settings.max_body_mb << 20,
             )
+        refresh = FactsRefresh(self._facts, metrics, settings.metrics_timeout)
         app.add_middleware(
             SteeringMiddleware,
             catalog=self._catalog,
             metrics=metrics,
             leases=self._leases,
-            refresh=FactsRefresh(self._facts, metrics, settings.metrics_timeout),
+            refresh=refresh,
             max_strength=settings.max_strength,
             max_body=settings.max_body_mb << 20,
             gate=gate,
             monitor=self._monitor,
         )
-        admin.attach(app, self._running_registry, self._running_control)
-        if self._policy is not None:
-            policy_admin.attach(app, self._policy)
+        file = self._policy
+        own_api.attach(
+            app,
+            registry=self._running_registry,
+            control=self._running_control,
+            engine=refresh,
+            policy=None if file is None else lambda: file,
+            default_model=lambda: self._default_model,
+        )
 
     def _make_monitor(self, metrics: Metrics) -> Monitor | None:
         settings = self._settings

@@ -16,6 +16,7 @@ Reason = Literal[
     "malformed_body",
     "missing_edit",
     "no_language",
+    "pinned",
     "reserved",
     "too_large",
     "unknown_key",
@@ -56,6 +57,13 @@ class ApiError(LangsteerError):
         }
 
 
+class BadRequestError(ApiError):
+    """An argument of the request is missing or malformed."""
+
+    status = 400
+    type = "BadRequestError"
+
+
 class PolicyError(ApiError):
     """The request asks for steering that cannot be given; it is refused, never run unsteered."""
 
@@ -84,11 +92,25 @@ class InUseError(ApiError):
     type = "ConflictError"
 
 
+class PinnedError(ApiError):
+    """The profile is pinned: nothing takes it away or replaces it before it is unpinned."""
+
+    status = 409
+    type = "ConflictError"
+
+
 class BodyTooLargeError(ApiError):
     """A steered request's body is larger than the server is willing to rewrite."""
 
     status = 413
     type = "RequestEntityTooLargeError"
+
+
+class ProfileFileInvalidError(ApiError):
+    """The profile file cannot be used; what was on offer still is."""
+
+    status = 422
+    type = "UnprocessableEntityError"
 
 
 class PolicyFileInvalidError(ApiError):

@@ -62,7 +62,7 @@ class PolicyFile:
         counted: Callable[[bool], None],
     ) -> None:
         self.path = path
-        self._max_strength = max_strength
+        self.max_strength = max_strength
         self._catalog = catalog
         self._counted = counted
         self._lock = asyncio.Lock()
@@ -91,7 +91,7 @@ class PolicyFile:
         """
         async with self._lock:
             try:
-                book = await asyncio.to_thread(read_policy, self.path, self._max_strength)
+                book = await asyncio.to_thread(read_policy, self.path, self.max_strength)
             except PolicyFileError as error:
                 self._counted(False)
                 logger.error("%s is not used, the policy stays as it was:\n%s", self.path, error)

@@ -6,6 +6,8 @@ import re
 
 STEERABLE = frozenset({"/v1/completions", "/v1/chat/completions", "/v1/responses", "/v1/messages"})
 OWN_PATHS = "/v1/steering/"
+# Outside /v1, which vLLM's check of API keys covers: probes have no key.
+HEALTH_PATHS = "/steering/health/"
 
 # By name: a route that is not here may make text, whatever it is called in vLLM's next version.
 TEXTLESS = frozenset(
@@ -35,4 +37,13 @@ def makes_no_text(path: str) -> bool:
     Args:
         path: without a root path.
     """
-    return path in TEXTLESS or path.startswith(OWN_PATHS) or _CANCEL.fullmatch(path) is not None
+    return path in TEXTLESS or is_own(path) or _CANCEL.fullmatch(path) is not None
+
+
+def is_own(path: str) -> bool:
+    """Whether a route is langsteer's own, not vLLM's.
+
+    Args:
+        path: without a root path.
+    """
+    return path.startswith((OWN_PATHS, HEALTH_PATHS))
