@@ -38,8 +38,8 @@ _PARAMETER: dict[str, Any] = {
 def described(document: dict[str, Any]) -> dict[str, Any]:
     """The document with the field `steering`, its headers and its errors on steerable routes.
 
-    Of our own routes the answer to invalid arguments is corrected: it is a 400, as vLLM gives it,
-    and not what FastAPI says by default.
+    Two things that FastAPI says of our own routes are corrected: the answer to invalid arguments
+    is a 400, as vLLM gives it, and nulls are part of the examples.
 
     Args:
         document: OpenAPI 3.1; stays as it is.
@@ -56,7 +56,7 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
             _steerable(operations["post"])
         if is_own(path):
             for operation in operations.values():
-                _own(operation)
+                _own(operation, schemas)
     if "HTTPValidationError" not in str(out.get("paths")):
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
@@ -92,9 +92,31 @@ def _steerable(operation: dict[str, Any]) -> None:
         )
 
 
-def _own(operation: dict[str, Any]) -> None:
+def _own(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     default = f"{_SCHEMAS}HTTPValidationError"
     for status, response in [*operation.get("responses", {}).items()]:
         media = response.get("content", {}).get("application/json", {})
         if media.get("schema", {}).get("$ref") == default:
             del operation["responses"][status]
+            continue
+        examples = [each["value"] for each in media.get("examples", {}).values()]
+        for example in [*examples, *([media["example"]] if "example" in media else [])]:
+            _put_nulls(example, media["schema"], schemas)
+
+
+def _put_nulls(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Fill in what an example must have and has not: FastAPI leaves nulls out."""
+    # Of alternatives ours are an object or null.
+    schema = next((each for each in schema.get("anyOf", ()) if "$ref" in each), schema)
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].removeprefix(_SCHEMAS)]
+    if isinstance(value, list):
+        for each in value:
+            _put_nulls(each, schema.get("items", {}), schemas)
+    elif isinstance(value, dict):
+        for name in schema.get("required", ()):
+            value.setdefault(name, None)
+        fields, others = schema.get("properties", {}), schema.get("additionalProperties")
+        for name, each in value.items():
+            part = fields.get(name, others if isinstance(others, dict) else {})
+            _put_nulls(each, part, schemas)
