@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
@@ -132,9 +132,20 @@ def _explained(
             model=default_model,
             route=asked.route,
             headers=sent,
-            body=json.dumps(asked.body).encode(),
+            body=_dumped(asked.body),
             max_strength=policy.max_strength,
         )
     except PolicyFileError as error:
         raise BadRequestError(str(error), param="tenant", reason="bad_value") from error
     return Explanation.model_validate({"object": "steering.explanation", **explained(case)})
+
+
+def _dumped(body: Any) -> bytes:
+    try:
+        return json.dumps(body).encode()
+    except (RecursionError, ValueError) as error:
+        raise BadRequestError(
+            f"the body cannot be written as JSON: {str(error)[:100]}",
+            param="body",
+            reason="malformed_body",
+        ) from error

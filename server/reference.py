@@ -155,10 +155,15 @@ def _type(schema: dict[str, Any]) -> str:
         return " or ".join(dict.fromkeys(_type(each) for each in schema["anyOf"]))
     kind = schema.get("type", "any JSON")
     if kind == "array":
-        return f"list of {_type(schema['items'])}"
+        return f"list of {_inner(schema['items'])}"
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
-        return f"object of {_type(schema['additionalProperties'])}"
+        return f"object of {_inner(schema['additionalProperties'])}"
     return str(kind)
+
+
+def _inner(schema: dict[str, Any]) -> str:
+    found = _type(schema)
+    return f"({found})" if " or " in found or ", " in found else found
 
 
 def _example(media: dict[str, Any]) -> Any:

@@ -132,5 +132,5 @@ def _kept(model: type[_Model], value: Any, **more: Any) -> _Model | None:
     fields = {key: value[key] for key in model.model_fields if key in value}
     try:
         return model.model_validate({**fields, **more}, strict=True)
-    except ValidationError:
+    except (ValidationError, RecursionError):  # it may be nested as deep as JSON is read
         return None

@@ -152,6 +152,14 @@ def calibrated(profile: Profile, provenance: dict[str, Any]) -> bytes:
     return bytes(save(load(data), metadata={"langsteer": json.dumps(meta)}))
 
 
+def nested(depth: int) -> list[Any]:
+    """A list in a list in a list."""
+    out: list[Any] = []
+    for _ in range(depth):
+        out = [out]
+    return out
+
+
 POINT = {
     "strength": 1.0,
     "phase": "all",
@@ -212,6 +220,7 @@ async def test_inspecting_shows_layers_frontier_and_origin(
         {"learning": {"target": {"calibration": {"points": [POINT], "recommended": 9}}}},
         {"learning": {"target": {"calibration": {"points": [{**POINT, "success": float("nan")}]}}}},
         {"learning": {"target": {"calibration": {"points": [1], "recommended": True}}}},
+        {"corpus": {"languages": nested(400)}, "learning": {"target": nested(400)}},
         {"corpus": {"tokens": 10**400, "sentences": 0.5}, "parameters": {"seed": "x"}},
     ],
 )

@@ -137,6 +137,17 @@ async def test_what_is_no_question_is_a_400(
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
 
 
+@pytest.mark.parametrize("depth", [100, 400, 800, 900, 950, 990, 2000])
+async def test_however_deep_a_body_is_there_is_an_answer(
+    client: httpx.AsyncClient, depth: int
+) -> None:
+    body = b'{"body": {"user": ' + b"[" * depth + b"]" * depth + b"}}"
+    answer = await client.post(
+        "/policy/explain", content=body, headers={"content-type": "application/json"}
+    )
+    assert answer.status_code in {200, 400}
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b'{"\\ud800": 1}', b'"\\ud800"'])
 async def test_bodies_that_cannot_be_read_are_a_400(client: httpx.AsyncClient, body: bytes) -> None:
     answer = await client.post(
