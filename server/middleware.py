@@ -27,8 +27,9 @@ from server.monitor.monitor import Monitor
 from server.monitor.subject import Subject
 from server.monitor.tap import Tap
 from server.policy.ruling import Ruling
+from server.policy.unheld import unheld
 from server.refusal import Refusal
-from server.routes import OWN_PATHS, STEERABLE
+from server.routes import OWN_PATHS, STEERABLE, is_own
 from server.wish import HEADER
 from steering.request import SteeringRequest
 
@@ -69,7 +70,7 @@ class SteeringMiddleware:
         catalog: Callable[[], Catalog],
         metrics: Metrics,
         leases: Leases,
-        refresh: Callable[[], Awaitable[None]],
+        refresh: Callable[[], Awaitable[object]],
         max_strength: float,
         max_body: int,
         gate: Gate | None = None,
@@ -99,7 +100,7 @@ class SteeringMiddleware:
         try:
             if self._gate is not None:
                 self._gate.admit(scope, path)
-            if scope["method"] not in {"POST", "PUT", "PATCH"} or path.startswith(OWN_PATHS):
+            if scope["method"] not in {"POST", "PUT", "PATCH"} or is_own(path):
                 return await self.app(scope, receive, send)
             await self._read_and_decide(path, scope, receive, send)
         except Refusal as refusal:
@@ -236,8 +237,7 @@ class SteeringMiddleware:
             if tap is not None:
                 tap.subject = Subject.of(path, served, now)
 
-        # One goes out as it comes, the other comes by another request: neither can be held back.
-        if why := next((key for key in ("stream", "background") if fields.get(key)), ""):
+        if why := unheld(fields):
             chosen(applied, [(NOT_ENFORCED, f"no; reason={why}".encode())])
             await ask(applied, exchange.send)
             return applied

@@ -55,7 +55,7 @@ class FakeOpenAI:
         self.app.post("/tokenize")(self._tokenize)
         self.app.post("/v1/completions")(self._complete)
         self.app.post("/v1/chat/completions")(self._complete)
-        identification.attach(self.app)
+        self.app.include_router(identification.router())
         router.attach(self.app, 2.0)
 
     async def _check(self, request: Request, go_on: Any) -> Response:
