@@ -26,7 +26,7 @@ class Observed:
         app: what comes next.
         log: the request log; None where there is none.
         lost: called for each line the log had no room for.
-        tracer: makes spans; vLLM's provider's by default, which it sets later than this is made.
+        tracer: makes spans; by default that of vLLM's provider, once it has set one.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Observed:
         self.app = app
         self._log = log
         self._lost = lost
-        self._tracer = tracer or trace.get_tracer("langsteer")
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in _CHANGES:
@@ -48,17 +48,28 @@ class Observed:
         path = scopes.route(scope)
         if makes_no_text(path) and not operates_steering(scope["method"], path):
             return await self.app(scope, receive, send)
+        span = self._span(scope, path)
+        if self._log is None and not span.is_recording():
+            return await self.app(scope, receive, send)
+        return await self._recorded(scope, receive, send, span)
+
+    def _span(self, scope: Scope, path: str) -> trace.Span:
+        """A span that goes on from the client's; one that records nothing where nobody traces."""
+        tracer = self._tracer
+        if tracer is None:
+            # vLLM sets it while it starts, after this layer was made.
+            provider = trace.get_tracer_provider()
+            if isinstance(provider, trace.ProxyTracerProvider):
+                return trace.INVALID_SPAN
+            tracer = self._tracer = provider.get_tracer("langsteer")
         carrier = {
             key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
         }
-        span = self._tracer.start_span(
+        return tracer.start_span(
             f"{scope['method']} {path}" if _known(path) else scope["method"],
             context=propagate.extract(carrier),
             kind=SpanKind.SERVER,
         )
-        if self._log is None and not span.is_recording():
-            return await self.app(scope, receive, send)
-        return await self._recorded(scope, receive, send, span)
 
     async def _recorded(self, scope: Scope, receive: Receive, send: Send, span: trace.Span) -> None:
         record = RequestRecord(scope)

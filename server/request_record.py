@@ -29,18 +29,17 @@ class RequestRecord:
 
     Args:
         scope: of the request.
-        now: seconds, of a clock that only goes forward.
 
     Attributes:
         request_id: the client's X-Request-Id, or one made here.
     """
 
-    def __init__(self, scope: Scope, now: float | None = None) -> None:
+    def __init__(self, scope: Scope) -> None:
         sent = scopes.header(scope, REQUEST_ID)
         self.request_id = sent if _ID.fullmatch(sent) else uuid.uuid4().hex
         self._method: str = scope["method"]
         self._route = scopes.route(scope)
-        self._began = time.monotonic() if now is None else now
+        self._began = time.monotonic()
         self._time = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._status = 0
         self._first: float | None = None
@@ -48,18 +47,8 @@ class RequestRecord:
         self._complete = False
         self._told: dict[str, str] = {}
 
-    @property
-    def route(self) -> str:
-        """The path, without a root path."""
-        return self._route
-
-    def see(self, message: Message, now: float | None = None) -> None:
-        """Take a message of the answer in.
-
-        Args:
-            message: as the server was handed it.
-            now: seconds, of the same clock.
-        """
+    def see(self, message: Message) -> None:
+        """Take in a message of the answer, as the server was handed it."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
             for key, value in message.get("headers", ()):
@@ -69,7 +58,7 @@ class RequestRecord:
             body = message.get("body", b"")
             self._bytes += len(body)
             if body and self._first is None:
-                self._first = time.monotonic() if now is None else now
+                self._first = time.monotonic()
             self._complete = not message.get("more_body", False)
 
     @property
@@ -77,13 +66,8 @@ class RequestRecord:
         """Whether the server, not the client, is at fault for there being no whole answer."""
         return self._status >= 500
 
-    def line(self, now: float | None = None) -> dict[str, Any]:
-        """The line of the request log.
-
-        Args:
-            now: seconds, of the same clock.
-        """
-        end = time.monotonic() if now is None else now
+    def line(self) -> dict[str, Any]:
+        """The line of the request log; asked for once the request has ended."""
         first = None if self._first is None else round(self._first - self._began, 4)
         return {
             "time": self._time,
@@ -95,7 +79,7 @@ class RequestRecord:
             **{name: self._told.get(name) for name in _TOLD.values()},
             "bytes": self._bytes,
             "first_byte_seconds": first,
-            "seconds": round(end - self._began, 4),
+            "seconds": round(time.monotonic() - self._began, 4),
         }
 
     def attributes(self) -> Mapping[str, str | int | bool]:

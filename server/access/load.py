@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from pydantic import ValidationError
-
 from server.access.document import Document, Limits
 from server.access.rules import Rules
-from server.yamlfile.finding import Finding, plainly, problem, refused
-from server.yamlfile.text import Path, parse
+from server.yamlfile.document import read_document
+from server.yamlfile.finding import Finding, problem, refused
+from server.yamlfile.text import Path
 
 
 def load(data: bytes) -> Rules:
@@ -22,13 +21,9 @@ def load(data: bytes) -> Rules:
     Raises:
         FileError: it cannot be used; holds every problem found, each with place and line.
     """
-    value, lines = parse(data)
-    if not isinstance(value, dict):
-        raise refused([((), "the file must be a mapping with `keys`, `limits` or both")], lines)
-    try:
-        document = Document.model_validate(value)
-    except ValidationError as error:
-        raise refused(plainly(error, "keys"), lines, value) from error
+    document, value, lines = read_document(
+        data, Document, shape="with `keys`, `limits` or both", secret="keys"
+    )
     if wrong := [*_twice(document)]:
         raise refused(wrong, lines, value)
     warnings = tuple(str(problem(place, text, lines, value)) for place, text in _unlikely(document))

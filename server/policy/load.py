@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 
-from pydantic import ValidationError
-
 from server.keyring import Keyring
 from server.policy.book import Book, Clause
 from server.policy.check import errors, warnings
 from server.policy.document import DEFAULTS, Document, When
 from server.policy.terms import Terms
-from server.yamlfile.finding import plainly, problem, refused
-from server.yamlfile.text import parse
+from server.yamlfile.document import read_document
+from server.yamlfile.finding import problem, refused
 from steering.request import MAX_STRENGTH
 
 
@@ -26,13 +24,9 @@ def load(data: bytes, max_strength: float = MAX_STRENGTH) -> Book:
     Raises:
         FileError: it cannot be used; holds every problem found, each with place and line.
     """
-    value, lines = parse(data)
-    if not isinstance(value, dict):
-        raise refused([((), "the file must be a mapping that begins with `version: 1`")], lines)
-    try:
-        document = Document.model_validate(value)
-    except ValidationError as error:
-        raise refused(plainly(error, "tenants"), lines, value) from error
+    document, value, lines = read_document(
+        data, Document, shape="that begins with `version: 1`", secret="tenants"
+    )
     terms = [Terms.of(rule, document.defaults, max_strength) for rule in document.rules]
     rest = Terms.of(document.defaults, document.defaults, max_strength)
     if wrong := errors(document, terms, rest, max_strength):

@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,26 @@ def ready(url: str, process: subprocess.Popen[bytes], log: Path, limit: float = 
             pass
         time.sleep(0.5)
     raise AssertionError(f"not ready within {limit} s\n{log.read_text()[-4000:]}")
+
+
+@contextmanager
+def serving(profiles: Path, folder: Path, *more: str, **env: str) -> Iterator[Running]:
+    """A server of the demo model that is ready; stopped on the way out.
+
+    Args:
+        profiles: what it serves.
+        folder: where its log goes.
+        more: further options.
+        env: variables beside the test's own.
+    """
+    port, log = free_port(), folder / "log"
+    process = start(command(profiles, port, "demo", *more), log, **env)
+    running = Running(f"http://127.0.0.1:{port}", folder, log, process)
+    try:
+        ready(running.url, process, log)
+        yield running
+    finally:
+        stop(process)
 
 
 def bad_files(good: Path, identity: ModelIdentity) -> dict[str, bytes]:

@@ -19,7 +19,7 @@ import openai
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.e2e.running import Running, command, free_port, ready, start, stop
+from tests.e2e.running import Running, serving
 
 pytestmark = pytest.mark.e2e
 
@@ -87,21 +87,11 @@ def server(
     profile_folder: Path, collector: Collector, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("clients")
-    port, log = free_port(), folder / "log"
     more = ["--model-aliases", "--request-log", str(folder / "requests.jsonl")]
     more += ["--otlp-traces-endpoint", collector.url]
-    process = start(
-        command(profile_folder, port, "demo", *more),
-        log,
-        OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="http/protobuf",
-        OTEL_BSP_SCHEDULE_DELAY="200",
-    )
-    running = Running(f"http://127.0.0.1:{port}", folder, log, process)
-    try:
-        ready(running.url, process, log)
+    http = {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    with serving(profile_folder, folder, *more, **http) as running:
         yield running
-    finally:
-        stop(process)
 
 
 def ask(server: Running, **more: Any) -> str:
@@ -186,21 +176,21 @@ def test_every_client_has_a_block() -> None:
 
 
 def test_a_model_that_is_an_alias_is_the_model_steered(server: Running, steered: str) -> None:
-    client = server.client()
-    listed = [model.id for model in client.models.list()]
-    assert listed[0] == "demo"
-    assert sorted(listed[1:]) == ["demo:de", "demo:ja", "demo:zh"]
-    asked: Any = ASKED | {"model": "demo:de"}
-    answer = client.chat.completions.with_raw_response.create(**asked)
-    assert answer.parse().choices[0].message.content == steered
-    assert answer.headers["x-steering-profile"].startswith("de@")
-    stream = client.chat.completions.create(**asked, stream=True)
-    parts = [c.choices[0].delta.content or "" for c in stream if c.choices]
-    assert "".join(parts) == steered
-    with pytest.raises(openai.BadRequestError, match="fi"):
-        client.chat.completions.create(**asked | {"model": "demo:fi"})
-    with pytest.raises(openai.NotFoundError):
-        client.chat.completions.create(**asked | {"model": "nobody:de"})
+    with server.client() as client:
+        listed = [model.id for model in client.models.list()]
+        assert listed[0] == "demo"
+        assert sorted(listed[1:]) == ["demo:de", "demo:ja", "demo:zh"]
+        asked: Any = ASKED | {"model": "demo:de"}
+        answer = client.chat.completions.with_raw_response.create(**asked)
+        assert answer.parse().choices[0].message.content == steered
+        assert answer.headers["x-steering-profile"].startswith("de@")
+        stream = client.chat.completions.create(**asked, stream=True)
+        parts = [c.choices[0].delta.content or "" for c in stream if c.choices]
+        assert "".join(parts) == steered
+        with pytest.raises(openai.BadRequestError, match="fi"):
+            client.chat.completions.create(**asked | {"model": "demo:fi"})
+        with pytest.raises(openai.NotFoundError):
+            client.chat.completions.create(**asked | {"model": "nobody:de"})
 
 
 def test_a_request_can_be_found_again_in_the_log_and_in_the_traces(

@@ -10,7 +10,7 @@ import pytest
 
 from profiles.ready.folder import READY
 from tests.browser import chromium
-from tests.e2e.running import command, free_port, ready, start, stop
+from tests.e2e.running import serving
 
 pytestmark = pytest.mark.e2e
 
@@ -18,13 +18,8 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture(scope="module")
 def url(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Of a server with the ready-made profiles; random ones steer into no language."""
-    port, log = free_port(), tmp_path_factory.mktemp("playground") / "log"
-    process = start(command(Path(READY), port), log)
-    try:
-        ready(f"http://127.0.0.1:{port}", process, log)
-        yield f"http://127.0.0.1:{port}/steering"
-    finally:
-        stop(process)
+    with serving(Path(READY), tmp_path_factory.mktemp("playground")) as running:
+        yield f"{running.url}/steering"
 
 
 def test_a_prompt_is_answered_in_german(url: str) -> None:

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from profiles.profile import Profile
-from tests.e2e.running import PROMPT, Running, command, free_port, ready, start, stop
+from tests.e2e.running import PROMPT, Running, serving
 
 pytestmark = pytest.mark.e2e
 
@@ -75,17 +75,11 @@ def hashed(key: str) -> str:
 def server(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("policy")
     (folder / "policy.yaml").write_text(policy("de"))
-    port, log = free_port(), folder / "log"
-    more = ["--policy", str(folder / "policy.yaml"), "--monitor-log", str(folder / "answers")]
     (folder / "access.yaml").write_text(access())
+    more = ["--policy", str(folder / "policy.yaml"), "--monitor-log", str(folder / "answers")]
     more += ["--access", str(folder / "access.yaml")]
-    process = start(command(profile_folder, port, "demo", *more), log)
-    running = Running(f"http://127.0.0.1:{port}", folder, log, process)
-    try:
-        ready(running.url, process, log)
+    with serving(profile_folder, folder, *more) as running:
         yield running
-    finally:
-        stop(process)
 
 
 def complete(
@@ -95,15 +89,15 @@ def complete(
     tokens: int = 8,
     **body: Any,
 ) -> Any:
-    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0)
-    return client.completions.with_raw_response.create(
-        model="demo",
-        prompt=PROMPT,
-        max_tokens=tokens,
-        temperature=0,
-        extra_headers=headers,
-        extra_body=body,
-    )
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0) as client:
+        return client.completions.with_raw_response.create(
+            model="demo",
+            prompt=PROMPT,
+            max_tokens=tokens,
+            temperature=0,
+            extra_headers=headers,
+            extra_body=body,
+        )
 
 
 def applied(answer: Any) -> tuple[str, str]:
@@ -253,14 +247,18 @@ def test_without_a_key_nothing_but_health_is_answered(server: Running) -> None:
 
 
 def test_a_key_with_a_place_for_one_has_it_back_when_its_client_vanishes(server: Running) -> None:
-    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=NARROW, max_retries=0)
-    stream = client.completions.create(
-        model="demo", prompt=PROMPT, max_tokens=400, stream=True, extra_body={"ignore_eos": True}
-    )
-    next(iter(stream))
-    with pytest.raises(openai.RateLimitError):
-        complete(server, NARROW)
-    stream.close()
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=NARROW, max_retries=0) as client:
+        stream = client.completions.create(
+            model="demo",
+            prompt=PROMPT,
+            max_tokens=400,
+            stream=True,
+            extra_body={"ignore_eos": True},
+        )
+        next(iter(stream))
+        with pytest.raises(openai.RateLimitError):
+            complete(server, NARROW)
+        stream.close()
     deadline = time.monotonic() + 30
     while True:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import random
 import shutil
 import subprocess
@@ -28,7 +29,7 @@ from tests.e2e.running import (
     environment,
     free_port,
     random_asks,
-    ready,
+    serving,
     start,
     stop,
 )
@@ -41,15 +42,8 @@ def server(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     folder = tmp_path_factory.mktemp("served")
     for file in profile_folder.glob("*.safetensors"):
         shutil.copy(file, folder)
-    port = free_port()
-    log = folder.parent / f"{folder.name}.log"
-    process = start(command(folder, port), log)
-    running = Running(f"http://127.0.0.1:{port}", folder, log, process)
-    try:
-        ready(running.url, process, running.log)
-        yield running
-    finally:
-        stop(process)
+    with serving(folder, tmp_path_factory.mktemp("log")) as running:
+        yield dataclasses.replace(running, folder=folder)
 
 
 @pytest.fixture(scope="module")
