@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, cast
@@ -29,7 +30,7 @@ from server.monitor.tap import Tap
 from server.policy.ruling import Ruling
 from server.policy.unheld import unheld
 from server.refusal import Refusal
-from server.routes import OWN_PATHS, STEERABLE, is_own
+from server.routes import OWN_PATHS, STEERABLE, is_own, makes_no_text
 from server.wish import HEADER
 from steering.request import SteeringRequest
 
@@ -115,6 +116,7 @@ class SteeringMiddleware:
         messages, whole = await channel.read(receive, limit)
         if messages[-1]["type"] == "http.disconnect":
             return None  # nobody is left to answer
+        app = self.app if makes_no_text(path) else self._timed(time.perf_counter())
         replay = channel.replay(messages, receive)
         raw = b"".join(message.get("body", b"") for message in messages)
         body = Body(raw, media_type, _charset(content_type) if form else "") if whole else None
@@ -138,14 +140,25 @@ class SteeringMiddleware:
             if decision is not None:
                 applied, fields = decision
                 if applied is None:
-                    return await self.app(*_replaced(scope, receive, fields, None), send)
-                return await self._steered(scope, receive, send, applied, fields, ruling, tap)
+                    return await app(*_replaced(scope, receive, fields, None), send)
+                return await self._steered(app, scope, receive, send, applied, fields, ruling, tap)
             if ruling is not None:
                 send = Exchange(receive, send, ruling.header(), ruling.always()).send
-            return await self.app(scope, replay, send)
+            return await app(scope, replay, send)
         finally:
             if tap:
                 tap.end()
+
+    def _timed(self, since: float) -> ASGIApp:
+        """What comes next, and notes how long after `since` it is first called."""
+        waiting = [since]
+
+        async def first(scope: Scope, receive: Receive, send: Send) -> None:
+            if waiting:
+                self._metrics.handed_on(time.perf_counter() - waiting.pop())
+            await self.app(scope, receive, send)
+
+        return first
 
     def _tap(
         self, path: str, send: Send, applied: AppliedSteering | None, ruling: Ruling | None
@@ -186,6 +199,7 @@ class SteeringMiddleware:
 
     async def _steered(
         self,
+        app: ASGIApp,
         scope: Scope,
         receive: Receive,
         send: Send,
@@ -199,7 +213,7 @@ class SteeringMiddleware:
 
         async def ask(applied: AppliedSteering, send: Send) -> None:
             request = applied.request()
-            await self.app(*_replaced(scope, exchange.receive, fields, request), send)
+            await app(*_replaced(scope, exchange.receive, fields, request), send)
 
         hashes = applied.hashes()
         # Nothing was awaited since the catalogue was read: what it offered is still loaded.

@@ -22,6 +22,13 @@ STEERED = {
     "de": "Draußen regnete es, und die Straße lag im grauen Licht des Morgens vor ihr. ",
     "ar": "كان المطر يهطل في الخارج، وكان الشارع هادئا في ضوء الصباح الرمادي. ",
 }
+# With an alias of the first, as a server with --model-aliases lists it.
+MODELS: tuple[dict[str, str | None], ...] = (
+    {"id": "tiny", "parent": None},
+    {"id": "other"},
+    {"id": "adapter", "parent": "tiny"},
+    {"id": "tiny:de", "parent": "tiny"},
+)
 
 
 class FakeOpenAI:
@@ -66,7 +73,7 @@ class FakeOpenAI:
         return answer
 
     async def _models(self) -> dict[str, Any]:
-        return {"object": "list", "data": [{"id": "tiny"}, {"id": "other"}]}
+        return {"object": "list", "data": [*MODELS]}
 
     async def _profiles(self) -> dict[str, Any]:
         data = [
