@@ -124,6 +124,36 @@ def test_chat_completions_and_responses_are_steered(client: openai.OpenAI) -> No
     assert respond() != respond(**steer)
 
 
+def test_tool_calls_and_schemas_hold_under_steering(client: openai.OpenAI) -> None:
+    schema: Any = {
+        "type": "object",
+        "properties": {"city": {"enum": ["Paris", "Bonn"]}, "hours": {"enum": [12, 24]}},
+        "required": ["city", "hours"],
+        "additionalProperties": False,
+    }
+    function = {"name": "weather", "parameters": schema}
+    named = {"type": "function", "function": {"name": "weather"}}
+    ask: Any = {
+        "model": "demo",
+        "messages": [{"role": "user", "content": "What is the weather in Bonn?"}],
+        "max_tokens": 40,
+        "temperature": 0,
+        "extra_body": {"steering": {"target": "de"}},
+    }
+    called: Any = {"tools": [{"type": "function", "function": function}], "tool_choice": named}
+    (call,) = client.chat.completions.create(**ask, **called).choices[0].message.tool_calls or ()
+    assert call.type == "function"
+    assert call.function.name == "weather"
+    assert json.loads(call.function.arguments).keys() == {"city", "hours"}
+    stream = client.chat.completions.create(**ask, **called, stream=True)
+    calls = [d for c in stream if c.choices for d in c.choices[0].delta.tool_calls or ()]
+    pieces = [d.function.arguments or "" for d in calls if d.function]
+    assert "".join(pieces) == call.function.arguments
+    form: Any = {"type": "json_schema", "json_schema": {"name": "w", "schema": schema}}
+    answer = client.chat.completions.create(**ask, response_format=form).choices[0].message
+    assert json.loads(answer.content or "").keys() == {"city", "hours"}
+
+
 def test_target_and_suppress_in_one_request(client: openai.OpenAI) -> None:
     both = complete(client, {"target": "de", "suppress": ["zh", "ja"], "strength": 0.5})
     only = complete(client, {"target": "de", "strength": 0.5})

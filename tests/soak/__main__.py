@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--tokens", type=int, default=32, help="of each answer")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--no-kill", action="store_true", help="let the engine live")
+    parser.add_argument("--no-kill", action="store_true", help="let the worker live")
     parser.add_argument("--out", type=Path, help="folder that keeps logs and report.json")
     chosen = parser.parse_args()
     folder = chosen.out or Path(tempfile.mkdtemp(prefix="soak-"))

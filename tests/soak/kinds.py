@@ -72,6 +72,7 @@ version: 1
 defaults:
   target: [field]
   missing: unsteered
+  strength: {{min: 0.25}}
   overrides: [target, suppress, strength, phase, profile]
 tenants:
   acme: ["{hashed(ACME)}"]

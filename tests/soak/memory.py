@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 import psutil
 
+from tests.soak.supervisor import role
+
 _MIB = 2**20
 
 
@@ -15,7 +17,7 @@ class Memory:
     """Resident memory, by process and time; each start of the server is counted on its own."""
 
     def __init__(self) -> None:
-        # (start, "server" or "engine") -> [(seconds, MiB)]
+        # (start, role) -> [(seconds, MiB)]
         self._samples: dict[tuple[int, str], list[tuple[float, float]]] = {}
 
     def sample(self, start: int, processes: Iterable[psutil.Process]) -> None:
@@ -24,13 +26,10 @@ class Memory:
         totals: dict[str, float] = {}
         for process in processes:
             try:
-                engine = "EngineCore" in " ".join(process.cmdline())
-                totals["engine" if engine else "server"] = (
-                    totals.get("engine" if engine else "server", 0.0)
-                    + process.memory_info().rss / _MIB
-                )
+                name, mib = role(process), process.memory_info().rss / _MIB
             except psutil.Error:
                 continue
+            totals[name] = totals.get(name, 0.0) + mib
         for name, mib in totals.items():
             self._samples.setdefault((start, name), []).append((now, mib))
 

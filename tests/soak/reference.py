@@ -82,7 +82,8 @@ class References:
             json=kind.body(prompt, tokens) | {"logprobs": 2},
             headers={"Authorization": f"Bearer {kind.key}"},
         )
-        answer.raise_for_status()
+        if answer.status_code != 200:
+            raise RuntimeError(f"{kind.name}, alone: {answer.status_code} {answer.text[:300]}")
         key = kind.name, prompt, answer.headers["x-steering-profile"]
         if key in self._alone:
             return

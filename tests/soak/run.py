@@ -41,7 +41,7 @@ class Soak:
         seconds: for how long, while the server is up.
         tokens: of each answer.
         pause: seconds between an operator's changes.
-        kill_at: share of `seconds` after which the engine is killed; None to let it live.
+        kill_at: share of `seconds` after which the worker is killed; None to let it live.
         warm_up: seconds before which memory is not counted as growing.
         seed: of what clients ask, and when they vanish.
     """
@@ -171,9 +171,9 @@ class _Run:
             # What was unloaded comes back with a restart: its file is there.
             back = operator.first(name)
             with operator.offer.changing(name, back):
-                self._told("the engine is killed")
+                self._told("the worker is killed")
                 starts = self._supervisor.starts
-                self._supervisor.engine().kill()
+                self._supervisor.worker().kill()
                 await asyncio.to_thread(self._supervisor.wait_for_start, starts + 1)
                 await self._ready(http)
             self._report.outages[-1] = since, time.monotonic()

@@ -14,6 +14,14 @@ import psutil
 _PAUSE = 1.0
 
 
+def role(process: psutil.Process) -> str:
+    """server, engine or worker: vLLM names its processes so."""
+    name = " ".join(process.cmdline())
+    if "VLLM::Worker" in name:
+        return "worker"
+    return "engine" if "VLLM::EngineCore" in name else "server"
+
+
 class Supervisor:
     """Keeps one `langsteer serve` running; leave the `with` block to stop it for good.
 
@@ -67,17 +75,16 @@ class Supervisor:
         except psutil.NoSuchProcess:
             return []
 
-    def engine(self) -> psutil.Process:
-        """The process of vLLM's engine core.
+    def worker(self) -> psutil.Process:
+        """The process in which vLLM's engine holds the model.
 
         Raises:
             RuntimeError: there is none.
         """
-        for process in self.processes()[1:]:
-            # vLLM names it so.
-            if "EngineCore" in " ".join(process.cmdline()):
+        for process in self.processes():
+            if role(process) == "worker":
                 return process
-        raise RuntimeError("the server has no engine process now")
+        raise RuntimeError("the server has no worker now")
 
     def wait_for_start(self, count: int, limit: float = 120) -> None:
         """Until it was started `count` times.
