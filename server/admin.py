@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
+from server.aliases import Aliases
 from server.answers import answers
 from server.catalog import Catalog, Entry
 from server.control import Control
@@ -53,11 +54,16 @@ _Wait = Annotated[
 ]
 
 
-def router(registry: Callable[[], Registry], control: Callable[[], Control]) -> APIRouter:
+def router(
+    registry: Callable[[], Registry],
+    control: Callable[[], Control],
+    aliases: Aliases | None = None,
+) -> APIRouter:
     """The endpoints.
 
     Args:
         registry, control: give what exists only once the engine runs.
+        aliases: of the model's names; None where it has none.
     """
     routes = APIRouter(prefix=OWN_PATHS.rstrip("/"), tags=["profiles"], route_class=OwnRoute)
 
@@ -65,7 +71,10 @@ def router(registry: Callable[[], Registry], control: Callable[[], Control]) -> 
     async def profiles() -> ProfileList:
         """Every profile on offer, by name."""
         known = registry()
-        data = [summary(entry, pinned=known.pinned(entry)) for entry in known.catalog]
+        data = [
+            summary(entry, pinned=known.pinned(entry), aliases=_aliases(entry))
+            for entry in known.catalog
+        ]
         return ProfileList(object="list", data=data)
 
     @routes.get(
@@ -76,7 +85,7 @@ def router(registry: Callable[[], Registry], control: Callable[[], Control]) -> 
     async def profile(name: _Name) -> ProfileDetail:
         """One profile on offer: what it edits, what its calibration found, where it came from."""
         entry = _find(registry().catalog, name)
-        return detail(entry, pinned=registry().pinned(entry))
+        return detail(entry, pinned=registry().pinned(entry), aliases=_aliases(entry))
 
     @routes.post(
         "/profiles/reload",
@@ -173,6 +182,9 @@ def router(registry: Callable[[], Registry], control: Callable[[], Control]) -> 
             memories=facts.memories,
             memories_taken=facts.memories_taken,
         )
+
+    def _aliases(entry: Entry) -> list[str]:
+        return aliases.of(entry) if aliases is not None else []
 
     async def _pin(name: str, *, on: bool) -> PinAnswer:
         entry = _find(registry().catalog, name)

@@ -43,7 +43,7 @@ def attach(
     def catalog() -> Catalog:
         return registry().catalog
 
-    app.include_router(admin.router(registry, control))
+    app.include_router(admin.router(registry, control, aliases))
     app.include_router(identification.router())
     if policy is not None:
         app.include_router(policy_admin.router(policy, catalog, default_model, aliases))

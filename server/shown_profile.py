@@ -6,7 +6,8 @@ of the expected form is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -22,24 +23,24 @@ from server.schemas.profile_detail import EditDetail, ProfileDetail
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def summary(entry: Entry, *, pinned: bool) -> ProfileSummary:
+def summary(entry: Entry, *, pinned: bool, aliases: Sequence[str] = ()) -> ProfileSummary:
     """One line of the list."""
     edits = {role: _summary(edit) for role, edit in entry.profile.edits().items()}
-    return ProfileSummary.model_validate({**_facts(entry, pinned), "edits": edits})
+    return ProfileSummary.model_validate({**_facts(entry, pinned, aliases), "edits": edits})
 
 
-def detail(entry: Entry, *, pinned: bool) -> ProfileDetail:
+def detail(entry: Entry, *, pinned: bool, aliases: Sequence[str] = ()) -> ProfileDetail:
     """All there is to say."""
     edits = {
         role: _detail(entry, role, _summary(edit)) for role, edit in entry.profile.edits().items()
     }
     origin = _origin(entry.profile.provenance)
     return ProfileDetail.model_validate(
-        {**_facts(entry, pinned), "edits": edits, "provenance": origin}
+        {**_facts(entry, pinned, aliases), "edits": edits, "provenance": origin}
     )
 
 
-def _facts(entry: Entry, pinned: bool) -> dict[str, Any]:
+def _facts(entry: Entry, pinned: bool, aliases: Sequence[str]) -> dict[str, Any]:
     profile = entry.profile
     method = profile.provenance.get("method")
     return {
@@ -54,6 +55,7 @@ def _facts(entry: Entry, pinned: bool) -> dict[str, Any]:
         "created": entry.created,
         "loaded_at": entry.loaded_at,
         "pinned": pinned,
+        "aliases": [*aliases],
     }
 
 
@@ -107,7 +109,7 @@ def _recommended(calibration: Any, points: list[Any]) -> RecommendedPoint | None
 def _origin(provenance: Mapping[str, Any]) -> Origin:
     corpus = _at(provenance, "corpus")
     said = {
-        "corpus": _at(corpus, "source"),
+        "corpus": _public(_at(corpus, "source")),
         "corpus_sha256": _at(corpus, "sha256"),
         "languages": _at(corpus, "languages"),
         "sentences": _at(corpus, "sentences"),
@@ -116,6 +118,12 @@ def _origin(provenance: Mapping[str, Any]) -> Origin:
     }
     good = {key: value for key, value in said.items() if _kept(Origin, {key: value})}
     return Origin.model_validate(good)
+
+
+def _public(source: Any) -> Any:
+    """The name of a corpus; of a place on the disk of whoever made the profile, its last part."""
+    local = isinstance(source, str) and re.match(r"[/.~\\]|[A-Za-z]:[\\/]", source)
+    return re.split(r"[\\/]", source.rstrip("\\/"))[-1] if local else source
 
 
 def _at(value: Any, *keys: str) -> Any:

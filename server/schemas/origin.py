@@ -10,7 +10,7 @@ from server.schemas.answer import Answer
 class Origin(Answer):
     """What a profile's file tells of its making; null is what it does not tell."""
 
-    corpus: str | None = Field(default=None, description="Its name or place.")
+    corpus: str | None = Field(default=None, description="Its name; of a folder, the last part.")
     corpus_sha256: str | None = Field(default=None, description="Of its text.")
     languages: list[str] | None = Field(default=None, description="That were told apart.")
     sentences: int | None = Field(default=None, description="Of each language.")

@@ -40,6 +40,10 @@ class ProfileFacts(Answer):
     created: str = Field(description="When its file was written, ISO 8601.")
     loaded_at: int = Field(description="Seconds since the epoch.")
     pinned: bool = Field(description="Whether it stays as it is until it is unpinned.")
+    aliases: list[str] = Field(
+        description="Models' names that mean it, with `--model-aliases`: for clients that can "
+        "choose nothing else."
+    )
 
 
 class ProfileSummary(ProfileFacts):
@@ -61,6 +65,7 @@ class ProfileSummary(ProfileFacts):
         "created": "2026-05-04T10:00:00+00:00",
         "loaded_at": 1777888800,
         "pinned": False,
+        "aliases": ["demo:de"],
         "edits": {"target": _EDIT, "suppress": _EDIT},
     }
 

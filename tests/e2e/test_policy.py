@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import runpy
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from profiles.profile import Profile
+from tests.e2e.prometheus import MONITORING, ask, watching
 from tests.e2e.running import PROMPT, Running, serving
 
 pytestmark = pytest.mark.e2e
@@ -308,3 +312,34 @@ def test_a_key_with_a_place_for_one_has_it_back_when_its_client_vanishes(server:
         except openai.RateLimitError:
             assert time.monotonic() < deadline
             time.sleep(0.2)
+
+
+def test_a_real_prometheus_finds_what_the_dashboard_asks_for(
+    server: Running, tmp_path: Path
+) -> None:
+    """The last of the tests that use this server, so that there is something to count."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not installed (Debian: prometheus)")
+    panels = runpy.run_path(str(MONITORING / "panels.py"))
+    queries = {
+        expr.replace("$__rate_interval", "1m").replace("$job", ".*").replace("$instance", ".*")
+        for _, graphs in panels["ROWS"]
+        for graph in graphs
+        for expr, _ in graph.queries
+    }
+    # What did not happen has no series: no stream slipped, and nothing was lost.
+    quiet = {expr for expr in queries if re.search("slips|dropped", expr)}
+    with watching(server.url.removeprefix("http://"), tmp_path) as prometheus:
+        deadline, empty = time.monotonic() + 60, queries - quiet
+        while empty:
+            assert time.monotonic() < deadline, empty
+            complete(server, STRICT, tokens=48)
+            complete(server, OPERATOR, steering={"suppress": ["zh"]})
+            with pytest.raises(openai.BadRequestError):
+                complete(server, OPERATOR, steering={"target": "xx"})
+            empty = {expr for expr in empty if not ask(prometheus, expr)}
+        for expr in quiet:
+            ask(prometheus, expr)  # understood, at least
+        firing = ask(prometheus, 'ALERTS{alertstate="firing"}')
+        # The tests before sent a policy and an access file that were refused.
+        assert {alert["metric"]["alertname"] for alert in firing} <= {"LangsteerFileNotTaken"}

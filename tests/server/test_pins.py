@@ -236,3 +236,28 @@ async def test_whatever_a_file_tells_of_itself_it_can_be_shown(
     found = await client.get("/profiles/de")
     assert found.status_code == 200
     assert found.json()["edits"]["target"]["recommended"] is None
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("starter", "starter"),
+        ("org/dataset", "org/dataset"),
+        ("/srv/customers/acme/text/", "text"),
+        ("./text.jsonl", "text.jsonl"),
+        ("C:\\Users\\somebody\\text", "text"),
+    ],
+)
+async def test_where_a_corpus_lay_on_its_makers_disk_is_nobodys_business(
+    client: httpx.AsyncClient,
+    folder: Path,
+    make_profile: Callable[..., Profile],
+    source: str,
+    told: str,
+) -> None:
+    data = calibrated(make_profile("de", add=3.0), {"corpus": {"source": source}})
+    (folder / "de.safetensors").write_bytes(data)
+    await client.post("/profiles/de/load")
+    answer = await client.get("/profiles/de")
+    assert answer.json()["provenance"]["corpus"] == told
+    assert "customers" not in answer.text
