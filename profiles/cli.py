@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from profiles.commands.contextualize import contextualize
 from profiles.commands.evaluate import evaluate
 from profiles.commands.inspect import inspect
 from profiles.commands.profile import profile
@@ -36,6 +37,6 @@ def main(
     """Control the language a served model answers in."""
 
 
-for verb in (profile, scores, evaluate, report):
+for verb in (profile, scores, contextualize, evaluate, report):
     app.command()(verb)
 app.add_typer(inspect, name="inspect")

@@ -185,7 +185,7 @@ def _header(data: bytes, origin: str) -> dict[str, Any]:
         head = json.loads(data[8 : 8 + length])
         text = head["__metadata__"][_KEY]
         header = json.loads(text)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ProfileError(
             f"{origin}: not a langsteer profile (no {_KEY!r} metadata in a safetensors header); "
             f"{_REMAKE}"

@@ -84,6 +84,13 @@ class Aliases:
             )
         return {**plain, FIELD: {**(wish or {}), "target": tag if given is None else given}}
 
+    def of(self, entry: Entry) -> list[str]:
+        """Every model's name that means a profile."""
+        if not entry.has("target"):
+            return []
+        named = (f"{model}:{entry.name}" for model in self._models())
+        return [alias for alias in named if self._parts(alias)]
+
     def cards(self, listed: Sequence[Mapping[str, Any]], catalog: Catalog) -> list[dict[str, Any]]:
         """An entry for every alias, in the form of the model's own.
 
@@ -92,13 +99,13 @@ class Aliases:
             catalog: the profiles on offer.
         """
         models = self._models()
-        names = [entry.name for entry in catalog if entry.has("target")]
+        meant = [alias for entry in catalog for alias in self.of(entry)]
         return [
             {**card, "id": alias, "parent": card["id"]}
             for card in listed
             if card["id"] in models
-            for name in names
-            if self._parts(alias := f"{card['id']}:{name}")
+            for alias in meant
+            if alias.rpartition(":")[0] == card["id"]
         ]
 
     def _parts(self, alias: Any) -> tuple[str, str] | None:

@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from profiles.models.fingerprint import fingerprint
-from server import access_admin, admin, identification, model_list, policy_admin
+from server import model_list, own_api
 from server.access.middleware import AccessMiddleware
 from server.access_file import AccessFile
 from server.aliases import Aliases
@@ -73,7 +73,6 @@ class SteeringEndpoints:
         aliases: Aliases | None = None
         if settings.model_aliases:
             aliases = Aliases(lambda: self._models, lambda: self._vllm_models.lora_requests)
-            model_list.attach(app, aliases, self._catalog)
         gate: Gate | None = None
         if settings.policy is not None:
             policy = PolicyFile(
@@ -84,17 +83,18 @@ class SteeringEndpoints:
                 lambda: policy.book,
                 catalog=self._catalog,
                 metrics=metrics,
-                default_model=lambda: next(iter(self._models), ""),
+                default_model=self._default_model,
                 max_strength=settings.max_strength,
                 max_body=settings.max_body_mb << 20,
                 aliases=aliases,
             )
+        refresh = FactsRefresh(self._facts, metrics, settings.metrics_timeout)
         app.add_middleware(
             SteeringMiddleware,
             catalog=self._catalog,
             metrics=metrics,
             leases=self._leases,
-            refresh=FactsRefresh(self._facts, metrics, settings.metrics_timeout),
+            refresh=refresh,
             max_strength=settings.max_strength,
             max_body=settings.max_body_mb << 20,
             gate=gate,
@@ -106,16 +106,29 @@ class SteeringEndpoints:
             self._access = access
             # Outside the others: who is refused costs nothing further in.
             app.add_middleware(AccessMiddleware, rules=lambda: access.rules, metrics=metrics)
-            access_admin.attach(app, access)
         # Outermost: refusals are recorded too.
         log = RequestLog(settings.request_log) if settings.request_log else None
         app.add_middleware(Observed, log=log, lost=metrics.unlogged)
-        admin.attach(app, self._running_registry, self._running_control)
-        identification.attach(app)
-        if settings.playground:
-            playground.attach(app, settings.max_strength)
-        if self._policy is not None:
-            policy_admin.attach(app, self._policy)
+        self._attach_endpoints(app, refresh, aliases)
+
+    def _attach_endpoints(
+        self, app: FastAPI, refresh: FactsRefresh, aliases: Aliases | None
+    ) -> None:
+        policy, access = self._policy, self._access
+        if aliases is not None:
+            model_list.attach(app, aliases, self._catalog)
+        own_api.attach(
+            app,
+            registry=self._running_registry,
+            control=self._running_control,
+            engine=refresh,
+            policy=None if policy is None else lambda: policy,
+            default_model=self._default_model,
+            aliases=aliases,
+            access=None if access is None else lambda: access,
+        )
+        if self._settings.playground:
+            playground.attach(app, self._settings.max_strength)
 
     def _make_monitor(self, metrics: Metrics) -> Monitor | None:
         settings = self._settings
@@ -191,6 +204,9 @@ class SteeringEndpoints:
     def _count_profiles(self, offered: int) -> None:
         if self._metrics is not None:
             self._metrics.profiles(offered)
+
+    def _default_model(self) -> str:
+        return next(iter(self._models), "")
 
     def _catalog(self) -> Catalog:
         return self._running_registry().catalog

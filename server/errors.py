@@ -20,6 +20,7 @@ Reason = Literal[
     "malformed_body",
     "missing_edit",
     "no_language",
+    "pinned",
     "rate_limit",
     "reserved",
     "server_full",
@@ -73,7 +74,7 @@ class ApiError(LangsteerError):
 
 
 class BadRequestError(ApiError):
-    """The body is not what the endpoint takes."""
+    """An argument of the request is missing or malformed."""
 
     status = 400
     type = "BadRequestError"
@@ -127,6 +128,13 @@ class InUseError(ApiError):
     type = "ConflictError"
 
 
+class PinnedError(ApiError):
+    """The profile is pinned: nothing takes it away or replaces it before it is unpinned."""
+
+    status = 409
+    type = "ConflictError"
+
+
 class BodyTooLargeError(ApiError):
     """The body is larger than the server is willing to take, or to rewrite."""
 
@@ -134,8 +142,15 @@ class BodyTooLargeError(ApiError):
     type = "RequestEntityTooLargeError"
 
 
+class ProfileFileInvalidError(ApiError):
+    """The profile file cannot be used; what was on offer still is."""
+
+    status = 422
+    type = "UnprocessableEntityError"
+
+
 class FileInvalidError(ApiError):
-    """A file on disk cannot be used; what it said before is still in force."""
+    """The file on disk cannot be used; what it said before is still in force."""
 
     status = 422
     type = "UnprocessableEntityError"

@@ -1,4 +1,4 @@
-"""The engine's figures for /metrics, without ever holding /metrics up."""
+"""The engine's figures for /metrics and probes, without ever holding either up."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
 
 
 class FactsRefresh:
-    """Asks the engine when a scrape comes in, one question at a time, with a time limit.
+    """Asks the engine when a scrape or probe comes in, one question at a time, with a time limit.
 
     Args:
         ask: the engine's `facts`.
         metrics: where the answer goes.
-        timeout: seconds a scrape waits; an answer that comes later serves the next scrape.
+        timeout: seconds a scrape waits; an answer that comes later serves the next one.
     """
 
     def __init__(
@@ -27,23 +27,31 @@ class FactsRefresh:
         self._ask = ask
         self._metrics = metrics
         self._timeout = timeout
-        self._pending: asyncio.Task[None] | None = None
+        self._pending: asyncio.Task[bool] | None = None
 
-    async def __call__(self) -> None:
-        """Bring the metrics up to date, or leave them as they are. Raises nothing."""
+    async def __call__(self) -> bool:
+        """Bring the metrics up to date, or leave them as they are. Raises nothing.
+
+        Returns:
+            Whether the engine answered in time.
+        """
         if self._pending is None:
             # Not cancelled on a time-out: the engine would go on with the call all the same.
             self._pending = asyncio.create_task(self._update())
         done, _ = await asyncio.wait({self._pending}, timeout=self._timeout)
         if not done:
             self._metrics.missed()
+            return False
+        return all(task.result() for task in done)
 
-    async def _update(self) -> None:
+    async def _update(self) -> bool:
         try:
             self._metrics.engine(await self._ask())
+            return True
         # A scrape must not fail because the engine does, whatever it raises.
         except Exception as error:  # noqa: BLE001
             logger.warning("the engine gave no figures: %s", error)
             self._metrics.missed()
+            return False
         finally:
             self._pending = None

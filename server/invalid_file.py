@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi.responses import JSONResponse
 
 from server.errors import FileInvalidError
+from server.schemas.problems import FileProblems
+from server.spelled import spelled
 from server.yamlfile.problem import FileError
+
+# For FastAPI's `responses`.
+INVALID_FILE: dict[int | str, dict[str, Any]] = {
+    FileInvalidError.status: {
+        "model": FileProblems,
+        "description": (FileInvalidError.__doc__ or "").strip(),
+        "content": {"application/json": {"example": FileProblems.example}},
+    }
+}
 
 
 def invalid_file(error: FileError) -> JSONResponse:
@@ -14,4 +27,4 @@ def invalid_file(error: FileError) -> JSONResponse:
     places = [
         {"place": each.place, "line": each.line, "text": each.text} for each in error.problems
     ]
-    return JSONResponse({**wrong.to_body(), "problems": places}, wrong.status)
+    return JSONResponse(spelled({**wrong.to_body(), "problems": places}), wrong.status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, cast
@@ -27,8 +28,9 @@ from server.monitor.monitor import Monitor
 from server.monitor.subject import Subject
 from server.monitor.tap import Tap
 from server.policy.ruling import Ruling
+from server.policy.unheld import unheld
 from server.refusal import Refusal
-from server.routes import OWN_PATHS, STEERABLE
+from server.routes import OWN_PATHS, STEERABLE, is_own, makes_no_text
 from server.wish import HEADER
 from steering.request import SteeringRequest
 
@@ -69,7 +71,7 @@ class SteeringMiddleware:
         catalog: Callable[[], Catalog],
         metrics: Metrics,
         leases: Leases,
-        refresh: Callable[[], Awaitable[None]],
+        refresh: Callable[[], Awaitable[object]],
         max_strength: float,
         max_body: int,
         gate: Gate | None = None,
@@ -99,7 +101,7 @@ class SteeringMiddleware:
         try:
             if self._gate is not None:
                 self._gate.admit(scope, path)
-            if scope["method"] not in {"POST", "PUT", "PATCH"} or path.startswith(OWN_PATHS):
+            if scope["method"] not in {"POST", "PUT", "PATCH"} or is_own(path):
                 return await self.app(scope, receive, send)
             await self._read_and_decide(path, scope, receive, send)
         except Refusal as refusal:
@@ -114,6 +116,7 @@ class SteeringMiddleware:
         messages, whole = await channel.read(receive, limit)
         if messages[-1]["type"] == "http.disconnect":
             return None  # nobody is left to answer
+        app = self.app if makes_no_text(path) else self._timed(time.perf_counter())
         replay = channel.replay(messages, receive)
         raw = b"".join(message.get("body", b"") for message in messages)
         body = Body(raw, media_type, _charset(content_type) if form else "") if whole else None
@@ -137,14 +140,25 @@ class SteeringMiddleware:
             if decision is not None:
                 applied, fields = decision
                 if applied is None:
-                    return await self.app(*_replaced(scope, receive, fields, None), send)
-                return await self._steered(scope, receive, send, applied, fields, ruling, tap)
+                    return await app(*_replaced(scope, receive, fields, None), send)
+                return await self._steered(app, scope, receive, send, applied, fields, ruling, tap)
             if ruling is not None:
                 send = Exchange(receive, send, ruling.header(), ruling.always()).send
-            return await self.app(scope, replay, send)
+            return await app(scope, replay, send)
         finally:
             if tap:
                 tap.end()
+
+    def _timed(self, since: float) -> ASGIApp:
+        """What comes next, and notes how long after `since` it is first called."""
+        waiting = [since]
+
+        async def first(scope: Scope, receive: Receive, send: Send) -> None:
+            if waiting:
+                self._metrics.handed_on(time.perf_counter() - waiting.pop())
+            await self.app(scope, receive, send)
+
+        return first
 
     def _tap(
         self, path: str, send: Send, applied: AppliedSteering | None, ruling: Ruling | None
@@ -185,6 +199,7 @@ class SteeringMiddleware:
 
     async def _steered(
         self,
+        app: ASGIApp,
         scope: Scope,
         receive: Receive,
         send: Send,
@@ -198,7 +213,7 @@ class SteeringMiddleware:
 
         async def ask(applied: AppliedSteering, send: Send) -> None:
             request = applied.request()
-            await self.app(*_replaced(scope, exchange.receive, fields, request), send)
+            await app(*_replaced(scope, exchange.receive, fields, request), send)
 
         hashes = applied.hashes()
         # Nothing was awaited since the catalogue was read: what it offered is still loaded.
@@ -236,8 +251,7 @@ class SteeringMiddleware:
             if tap is not None:
                 tap.subject = Subject.of(path, served, now)
 
-        # One goes out as it comes, the other comes by another request: neither can be held back.
-        if why := next((key for key in ("stream", "background") if fields.get(key)), ""):
+        if why := unheld(fields):
             chosen(applied, [(NOT_ENFORCED, f"no; reason={why}".encode())])
             await ask(applied, exchange.send)
             return applied

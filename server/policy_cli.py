@@ -11,6 +11,7 @@ import typer
 
 from profiles.commands.common import Json, reported
 from profiles.errors import LangsteerError
+from steering.request import MAX_STRENGTH
 
 policy = typer.Typer(
     no_args_is_help=True, help="Check a policy file, and show what it does to a request."
@@ -28,7 +29,6 @@ def check(
     """Say whether FILE can be used; exits with 1 and everything that is wrong where it cannot."""
     from server.policy_file import read_policy
     from server.yamlfile.problem import FileError
-    from steering.request import MAX_STRENGTH
 
     with reported("policy check"):
         offered = _catalog(profiles) if profiles else None
@@ -69,33 +69,43 @@ def explain(
     header: Annotated[
         list[str] | None, typer.Option(help="'Name: value'; may be given several times.")
     ] = None,
+    max_strength: Annotated[
+        float,
+        typer.Option(
+            min=0.01,
+            max=MAX_STRENGTH,
+            help="As the server's.",
+            envvar="LANGSTEER_MAX_STRENGTH",
+        ),
+    ] = MAX_STRENGTH,
     body: Annotated[
         str | None, typer.Option(help="File of the JSON body; - for standard input.")
     ] = None,
     json_output: Json = False,
 ) -> None:
     """Show which rule a request meets, why not an earlier one, and what it comes to."""
+    from server.aliases import Aliases
     from server.policy.explain import explain as explained
     from server.policy_console import show
     from server.policy_file import read_policy
     from server.policy_question import question
-    from steering.request import MAX_STRENGTH
 
     with reported("policy explain"):
         if key_stdin and (tenant or body == "-"):
             raise LangsteerError("--key-stdin goes with neither --tenant nor --body -")
         case = question(
-            read_policy(file, MAX_STRENGTH),
+            read_policy(file, max_strength),
             _catalog(profiles),
             tenant=tenant,
-            key=sys.stdin.readline().strip() if key_stdin else None,
+            keys=[sys.stdin.readline().strip()] if key_stdin else [],
             model=model or "",
             route=route,
-            headers=header or [],
+            headers=[*map(_header, header or ())],
             body=_body(body),
-            served=aliases_of or [],
+            aliases=Aliases(lambda: aliases_of or (), tuple),
+            max_strength=max_strength,
         )
-        facts = explained(case, route)
+        facts = explained(case)
         if json_output:
             typer.echo(json.dumps(facts))
         else:
@@ -127,6 +137,13 @@ def schema() -> None:
 
 def _print(facts: dict[str, Any], as_json: bool, text: str) -> None:
     typer.echo(json.dumps(facts) if as_json else text)
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon:
+        raise LangsteerError(f"--header {line!r} is not 'Name: value'")
+    return name, value
 
 
 def _body(given: str | None) -> bytes:

@@ -30,5 +30,13 @@ def show(facts: Mapping[str, Any]) -> None:
     console.print(f"Result: [bold]{facts['result']}[/bold]")
     for name, value in facts["headers"].items():
         console.print(f"  {name}: {escape(value)}", soft_wrap=True)
+    if monitor := facts["monitor"]:
+        left_out = ", ".join(monitor["exclude"]) or "nothing"
+        console.print(f"Monitor: {left_out} not counted, {monitor['tolerate']:g} tolerated")
+    if enforce := facts["enforce"]:
+        strengths = ", ".join(f"{each:g}" for each in enforce["strengths"])
+        skipped = f"; not this request: {enforce['skipped']}" if enforce["skipped"] else ""
+        again = f"asks again on {' or '.join(enforce['on'])} with {strengths}"
+        console.print(f"Enforce: {again}{skipped}", soft_wrap=True)
     if error := facts["error"]:
         console.print(f"  HTTP {facts['status']}: {escape(error['message'])}", soft_wrap=True)

@@ -40,6 +40,9 @@ class PolicyFile(FileInForce[Book]):
         catalog: gives the profiles on offer now.
         counted: told of each reload whether the file could be used.
 
+    Attributes:
+        max_strength: as given.
+
     Raises:
         FileError: the file cannot be used.
     """
@@ -53,7 +56,7 @@ class PolicyFile(FileInForce[Book]):
         catalog: Callable[[], Catalog],
         counted: Callable[[bool], None],
     ) -> None:
-        self._max_strength = max_strength
+        self.max_strength = max_strength
         self._catalog = catalog
         super().__init__(path, counted)
 
@@ -74,4 +77,4 @@ class PolicyFile(FileInForce[Book]):
             logger.warning("policy %s: %s", self.path, warning)
 
     def _read(self) -> Book:
-        return read_policy(self.path, self._max_strength)
+        return read_policy(self.path, self.max_strength)

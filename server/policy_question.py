@@ -1,4 +1,4 @@
-"""A request as the command line describes it, ready for a policy to decide."""
+"""A request as somebody describes it, ready for a policy to decide."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from profiles.ready.folder import profile_folder
 from server.aliases import Aliases
 from server.body import Body
 from server.catalog import Catalog, Entry
-from server.errors import ApiError
 from server.policy.asked import Asked
 from server.policy.book import Book
 from server.policy.case import Case
 from server.routes import STEERABLE
 from server.wish import HEADER
 from server.yamlfile.problem import FileError, Problem
-from steering.request import MAX_STRENGTH
 
 
 def catalog_of(folder: Path) -> Catalog:
@@ -43,47 +41,45 @@ def question(
     catalog: Catalog,
     *,
     tenant: str | None,
-    key: str | None,
+    keys: Sequence[str],
     model: str,
     route: str,
-    headers: Sequence[str],
+    headers: Sequence[tuple[str, str]],
     body: bytes,
-    served: Sequence[str] = (),
+    max_strength: float,
+    aliases: Aliases | None = None,
 ) -> Case:
     """The case of a request.
 
     Args:
         book, catalog: policy and profiles.
         tenant: whose it is; or
-        key: the API key it comes with.
+        keys: the API keys it comes with.
         model: what a body without `model` means; "" if unknown.
         route: its path.
-        headers: as "Name: value".
+        headers: names, in any case, and values.
         body: JSON.
-        served: names of the model that have aliases, as with `serve --model-aliases`.
+        max_strength: the largest strength the server allows.
+        aliases: as the server reads them; None where it has none.
 
     Raises:
         FileError: the policy has no such tenant.
-        ApiError: the body is not JSON, its model is an alias of no language, or a header has no
-            colon.
+        ApiError: the body is not JSON, or its model is an alias of no language.
     """
     if tenant is not None and tenant not in book.tenants.names:
         known = ", ".join(book.tenants.names) or "none"
         text = f"there is no tenant {tenant}; known are {known}"
         raise FileError([Problem(place="tenants", line=0, text=text)])
-    tenants = frozenset({tenant} if tenant else ()) | book.tenants.named_by([key] if key else ())
-    sent: list[tuple[str, str]] = []
-    for line in headers:
-        name, colon, value = line.partition(":")
-        if not colon:
-            raise ApiError(f"--header {line!r} is not 'Name: value'", reason="bad_value")
-        sent.append((name.strip().lower(), value.strip()))
+    tenants = frozenset({tenant} if tenant else ()) | book.tenants.named_by(keys)
+    sent = [(name.strip().lower(), value.strip()) for name, value in headers]
     fields = Body(body, "application/json").parse(strict=True) if route in STEERABLE else None
+    if aliases is not None:
+        fields = aliases.read(fields, route, catalog)
     asked = Asked(
         route=route,
         tenants=tenants,
         target_header=tuple(value for name, value in sent if name == HEADER.lower()),
         accept_language=tuple(value for name, value in sent if name == "accept-language"),
-        body=Aliases(lambda: served, lambda: ()).read(fields, route, catalog),
+        body=fields,
     )
-    return Case(book, asked, catalog, max_strength=MAX_STRENGTH, default_model=model)
+    return Case(book, asked, catalog, max_strength=max_strength, default_model=model)

@@ -7,7 +7,9 @@ import re
 STEERABLE = frozenset({"/v1/completions", "/v1/chat/completions", "/v1/responses", "/v1/messages"})
 OWN_PATHS = "/v1/steering/"
 IDENTIFY = f"{OWN_PATHS}identify"
+# Outside /v1, which vLLM's key check covers: a page asks for a key itself, probes have none.
 PAGES = "/steering"
+HEALTH_PATHS = f"{PAGES}/health/"
 
 # What vLLM's key check lets anybody ask for, and monitoring needs: the server's health.
 OPEN = frozenset({"/health", "/ping", "/ready", "/readyz", "/metrics", "/version", "/load"})
@@ -54,7 +56,16 @@ def makes_no_text(path: str) -> bool:
     Args:
         path: without a root path.
     """
-    return path in TEXTLESS or path.startswith(OWN_PATHS) or _CANCEL.fullmatch(path) is not None
+    return path in TEXTLESS or is_own(path) or _CANCEL.fullmatch(path) is not None
+
+
+def is_own(path: str) -> bool:
+    """Whether a route is an endpoint of langsteer's own, not vLLM's; its pages are none.
+
+    Args:
+        path: without a root path.
+    """
+    return path.startswith((OWN_PATHS, HEALTH_PATHS))
 
 
 def is_open(path: str) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from profiles import store
 from profiles.errors import ProfileError
@@ -42,11 +42,20 @@ class Scan:
     refused: tuple[Refusal, ...]
 
 
-Scanner = Callable[[], Scan]
+class Scanner(Protocol):
+    """Reads a folder: all of it, or the one file of the name `only`."""
+
+    def __call__(self, only: str | None = None) -> Scan: ...
 
 
-def scan(folder: Path, model: ModelIdentity) -> Scan:
+def scan(folder: Path, model: ModelIdentity, only: str | None = None) -> Scan:
     """Every profile file of `folder`, verified against `model`.
+
+    Args:
+        folder: of files "<name>.safetensors".
+        model: what they must have been made for.
+        only: a name; other files are not read. It is compared with the names that the folder
+            lists and is never part of a path.
 
     Raises:
         ProfileError: the folder itself cannot be read.
@@ -58,6 +67,8 @@ def scan(folder: Path, model: ModelIdentity) -> Scan:
             f"cannot read the profile folder {folder} ({error.strerror or error}); make profiles "
             f"with `langsteer profile {model.name} --out {folder}`"
         ) from error
+    if only is not None:
+        paths = [path for path in paths if path.stem == only]
     files: dict[str, ProfileFile] = {}
     refused: list[Refusal] = []
     for path in paths:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from starlette.types import Scope
 
 
@@ -24,8 +26,13 @@ def headers(scope: Scope, name: bytes) -> tuple[str, ...]:
 
 def api_keys(scope: Scope) -> tuple[str, ...]:
     """Every API key a request came with, as vLLM reads `Authorization`, or in `X-Api-Key`."""
-    found = list(headers(scope, b"x-api-key"))
-    for value in headers(scope, b"authorization"):
+    return keys_in(headers(scope, b"x-api-key"), headers(scope, b"authorization"))
+
+
+def keys_in(own: Iterable[str], authorization: Iterable[str]) -> tuple[str, ...]:
+    """The API keys in values of `X-Api-Key` and of `Authorization`."""
+    found = list(own)
+    for value in authorization:
         scheme, _, key = value.partition(" ")
         if scheme.lower() == "bearer":
             found.append(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -11,11 +12,14 @@ logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
 
 Job = Callable[[], None]
 _LIMIT = 32 << 20
+_LAST = 5.0  # seconds that the process's end waits for what is still in line
 _OVERHEAD = 1 << 10  # bytes a job counts for beside its data, which bounds their number
 
 
 class Worker:
     """Does jobs in the order they came; takes no more than it has room for.
+
+    What is in line when the process ends in good order is still done, for five seconds at most.
 
     Args:
         limit: bytes that may wait.
@@ -47,6 +51,8 @@ class Worker:
             if self._thread is None:
                 self._thread = Thread(target=self._run, name=f"langsteer-{self._name}", daemon=True)
                 self._thread.start()
+                # A daemon is not waited for, and may not be: a job could hang.
+                atexit.register(self.settle, _LAST)
             self._changed.notify_all()
         return True
 

@@ -31,6 +31,10 @@ def report(
             dir_okay=False,
         ),
     ] = None,
+    mixing: Annotated[
+        Path | None,
+        typer.Option(help="Folder or file that `langsteer contextualize --out` wrote."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="The page; report-<model>.html by default.", dir_okay=False),
@@ -43,10 +47,14 @@ def report(
     """
     with reported("report"):
         from profiles.errors import LangsteerError
+        from profiles.inside.memories.facts import memories_facts
+        from profiles.inside.memories.files import read_store
+        from profiles.inside.mixing.folder import read_account
         from profiles.models.fingerprint import fingerprint
         from profiles.models.resolve import resolve_model
         from profiles.ready.folder import profile_folder
         from profiles.report.account import account, default_page
+        from profiles.report.clean import clean
         from profiles.report.collection import read_collection
         from profiles.report.evaluation import read_evaluation
         from profiles.report.write import write
@@ -61,7 +69,12 @@ def report(
         command += ["--profiles", str(profiles)]
         command += ["--evaluation", str(evaluation)] if evaluation else []
         command += ["--memories", str(memories)] if memories else []
+        command += ["--mixing", str(mixing)] if mixing else []
         data = account(collection, found, [*command, "--out", str(page)])
+        if memories:
+            data["memories"] = clean(memories_facts(read_store(memories, collection.model)))
+        if mixing:
+            data["mixing"] = clean(read_account(mixing))
         if as_json:
             typer.echo(json.dumps(data, ensure_ascii=False, indent=1))
         if out or not as_json:
@@ -71,13 +84,7 @@ def report(
                 raise LangsteerError(
                     "the page's plots need matplotlib: run pip install 'langsteer[evaluate]'"
                 ) from error
-            inside = []
-            if memories:
-                from profiles.inside.memories.files import read_store
-                from profiles.report.memories_section import memories_section
-
-                inside = [memories_section(read_store(memories, collection.model))]
-            write(page, render(data, inside))
+            write(page, render(data))
             if not as_json:
                 for warning in data["warnings"]:
                     typer.echo(f"warning: {warning}", err=True)

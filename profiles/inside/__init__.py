@@ -1,1 +1,1 @@
-"""What a model's layers do inside, read without changing them."""
+"""What goes on inside a model: tools that measure and change nothing."""

@@ -1,42 +1,22 @@
-"""The page's section on memories, from a store: a self-contained piece of HTML."""
+"""The page's section on memories, from what a store tells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment
 from markupsafe import Markup
 
-from profiles.inside.memories.layer_account import layer_account, model_account
-from profiles.inside.memories.memory_store import MemoryStore
-from profiles.report.layers_plot import draw_layers
-from profiles.report.page import Section
-
-_TEMPLATE = "memories.html"
+from profiles.report.by_layer_plot import draw_layers
 
 
-def memories_section(store: MemoryStore) -> Section:
-    """A section of the page, see `render`, on the memories of the model that the page is about."""
+def memories_section(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the section's template shows: the facts, and plots as SVG.
 
-    def section(environment: Environment) -> tuple[str, str, Markup]:
-        html = environment.get_template(_TEMPLATE).render(memories=memories_data(store))
-        return "memories", "Memories", Markup(html)
-
-    return section
-
-
-def memories_data(store: MemoryStore) -> dict[str, Any]:
-    """What the section shows; JSON-serialisable but for its plots."""
-    facts = model_account(store)
-    rows = facts["layers"]
-    return {
-        "about": dict(store.about),
-        "layers": rows,
-        "settled": facts["settled_at_layer"],
-        "detectors": _detectors(store),
-        "plots": [Markup(svg) for svg in _plots(rows)],
-    }
+    Args:
+        facts: see `memories_facts`.
+    """
+    return {**facts, "plots": [Markup(svg) for svg in _plots(facts["layers"])]}
 
 
 def _plots(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -73,12 +53,3 @@ def _plots(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             draw_layers("in-agreement", "Values that promote what follows their trigger", series)
         )
     return plots
-
-
-def _detectors(store: MemoryStore) -> list[dict[str, Any]]:
-    """Each language's best detectors of the last layer, and what their values say."""
-    last = store.shape[0] - 1
-    return [
-        {"language": row["language"], "layer": last, "best": row["best"][:3]}
-        for row in layer_account(store, last)["languages"]
-    ]

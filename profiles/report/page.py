@@ -14,6 +14,8 @@ from markupsafe import Markup
 from profiles.judging.instructions import language_name
 from profiles.judging.table import short
 from profiles.report.account import ROLES
+from profiles.report.memories_section import memories_section
+from profiles.report.mixing_section import mixing_section
 from profiles.report.plots import TOWARDS, draw_plots
 from profiles.report.tables import arrange, damage_rows
 
@@ -34,18 +36,18 @@ _CONDITIONS = {
     "denied-line": "After a line in the language to leave.",
     "denied-mid": "In the middle of a sentence in the language to leave.",
 }
+# What is inside the model: sections whose facts may be there, and what the templates show of them.
+_INSIDE: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "memories": memories_section,
+    "mixing": mixing_section,
+}
 
 
-# Makes a section from the page's environment: (id, title, HTML).
-Section = Callable[[Environment], tuple[str, str, Markup]]
-
-
-def render(data: Mapping[str, Any], inside: Sequence[Section] = ()) -> str:
+def render(data: Mapping[str, Any]) -> str:
     """The HTML of the page.
 
     Args:
-        data: see `account`.
-        inside: sections on what is inside the model, after those on its profiles.
+        data: see `account`; and, where they were asked for, the facts of `_INSIDE`.
     """
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -69,7 +71,7 @@ def render(data: Mapping[str, Any], inside: Sequence[Section] = ()) -> str:
         provenance={part: _shared(data, part) for part in ("parameters", "corpus", "versions")},
         names=_Names(),
         explained=_CONDITIONS,
-        inside=[section(environment) for section in inside],
+        **{name: of(data[name]) if data.get(name) else None for name, of in _INSIDE.items()},
     )
 
 

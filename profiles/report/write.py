@@ -1,4 +1,4 @@
-"""A text file that appears whole or not at all."""
+"""A file that appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ def write(path: Path, text: str) -> None:
     Raises:
         LangsteerError: it cannot be written.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """As `write`, for what is not text."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         draft = Path(name)
         try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
             draft.chmod(0o644)  # mkstemp's 0600 would hide it from a web server
             draft.replace(path)
         except BaseException:

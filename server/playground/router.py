@@ -11,6 +11,8 @@ from server.routes import PAGES
 
 _PAGE = "page.html"
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+# Where the slider ends: beyond, text only repeats itself. The field beside it goes on.
+_COARSE = 3.0
 _LEAST_STRENGTH = 0.05
 # Whatever a model writes, nothing but our own files is run, and nobody else is talked to.
 _HEADERS = {
@@ -66,6 +68,7 @@ def _read(max_strength: float) -> dict[str, str]:
         least=f"{min(_LEAST_STRENGTH, max_strength):g}",
         strength=f"{min(1.0, max_strength):g}",
         most=f"{max_strength:g}",
+        coarse=f"{min(_COARSE, max_strength):g}",
     )
     return found
 

@@ -31,6 +31,7 @@ class Case:
         default_model: what the server takes a request without `model` to mean; "" if unknown.
 
     Attributes:
+        asked: the request.
         clause: the rule that is met; None until it is known.
         passed: the earlier rules, and why they are not.
         tried: the sources that were asked, in order.
@@ -46,7 +47,7 @@ class Case:
         default_model: str = "",
     ) -> None:
         self._book = book
-        self._asked = asked
+        self.asked = asked
         self._catalog = catalog
         self._max_strength = max_strength
         self._default_model = default_model
@@ -60,7 +61,7 @@ class Case:
         Raises:
             ApiError: the request is refused. Never anything else.
         """
-        asked = self._asked
+        asked = self.asked
         clause, self.passed = self._book.choose(self._tenant(), self._model(), asked.route)
         self.clause = clause
         exempt = self._ruling(clause, None, EXEMPT)
@@ -94,7 +95,7 @@ class Case:
         )
 
     def _tenant(self) -> str | None:
-        tenants = sorted(self._asked.tenants)
+        tenants = sorted(self.asked.tenants)
         if len(tenants) > 1:
             raise PolicyError(
                 f"the request came with keys of several tenants: {', '.join(tenants)}",
@@ -105,9 +106,9 @@ class Case:
 
     def _model(self) -> str | None:
         """The request's model; None where it cannot be known."""
-        if self._asked.route not in STEERABLE:
+        if self.asked.route not in STEERABLE:
             return None
-        model: Any = self._asked.fields.get("model")
+        model: Any = self.asked.fields.get("model")
         if model is not None and not isinstance(model, str):
             raise PolicyError(
                 f"model is {shown(model)}, must be a name", param="model", reason="bad_type"
@@ -155,7 +156,7 @@ class Case:
             if source.kind in {"field", "header"}:
                 tried = client.source(source.kind)
             elif clause.terms.steer:
-                tried = try_source(source, self._asked, clause.terms, self._catalog)
+                tried = try_source(source, self.asked, clause.terms, self._catalog)
             else:
                 continue  # exempt: the policy itself wants nothing
             self.tried.append(tried)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import runpy
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -17,6 +20,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from profiles.profile import Profile
+from tests.e2e.prometheus import MONITORING, ask, watching
 from tests.e2e.running import PROMPT, Running, serving
 
 pytestmark = pytest.mark.e2e
@@ -77,7 +81,7 @@ def server(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     (folder / "policy.yaml").write_text(policy("de"))
     (folder / "access.yaml").write_text(access())
     more = ["--policy", str(folder / "policy.yaml"), "--monitor-log", str(folder / "answers")]
-    more += ["--access", str(folder / "access.yaml")]
+    more += ["--access", str(folder / "access.yaml"), "--max-strength", "2"]
     with serving(profile_folder, folder, *more) as running:
         yield running
 
@@ -233,6 +237,44 @@ def test_operators_see_and_reload_it_and_tenants_do_not(server: Running) -> None
     assert ask("GET", url, "unknown").status_code == 401
 
 
+def test_a_dry_run_says_what_the_real_request_then_meets(server: Running) -> None:
+    cases: list[tuple[str, dict[str, str], dict[str, Any]]] = [
+        (OPERATOR, {}, {}),
+        (OPERATOR, {"Accept-Language": "ja"}, {"max_tokens": 2}),
+        (OPERATOR, {}, {"steering": {"target": "xx"}}),
+        (ACME, {}, {}),
+        (ACME, {}, {"steering": {"target": "de"}}),
+        (BATCH, {}, {}),
+        (STRICT, {}, {}),
+        (STRICT, {}, {"steering": {"strength": 2.5}}),
+    ]
+    url = f"{server.url}/v1/steering/policy/explain"
+    told_of = set()
+    with httpx.Client(timeout=120) as http:
+        for key, headers, more in cases:
+            body = {"model": "demo", "prompt": PROMPT, "max_tokens": 8} | more
+            sent = headers | {"Authorization": f"Bearer {key}"}
+            told = http.post(
+                url,
+                json={"route": "/v1/completions", "headers": sent, "body": body},
+                headers={"Authorization": f"Bearer {OPERATOR}"},
+            ).json()
+            real = http.post(f"{server.url}/v1/completions", json=body, headers=sent)
+            assert (told["status"] or 200) == real.status_code, (told, real.text)
+            for name, value in told["headers"].items():
+                assert real.headers[name] == value, (told, dict(real.headers))
+            told_of.add((told["result"], told["rule"]))
+    assert told_of >= {
+        ("steered", "defaults"),
+        ("refused", "defaults"),
+        ("steered", "acme"),
+        ("refused", "acme"),
+        ("exempt", "batch"),
+        ("steered", "strict"),
+        ("refused", "strict"),
+    }
+
+
 def test_without_a_key_nothing_but_health_is_answered(server: Running) -> None:
     for path in "/v1/chat/completions", "/tokenize", "/invocations":
         refused = httpx.post(f"{server.url}{path}", json={"model": "demo"}, timeout=60)
@@ -240,6 +282,9 @@ def test_without_a_key_nothing_but_health_is_answered(server: Running) -> None:
     assert httpx.get(f"{server.url}/v1/models", timeout=60).status_code == 401
     assert httpx.get(f"{server.url}/health", timeout=60).status_code == 200
     assert httpx.get(f"{server.url}/metrics", timeout=60).status_code == 200
+    for probe in "live", "ready":
+        url = f"{server.url}/steering/health/{probe}"
+        assert httpx.get(url, timeout=60).status_code == 200
     with pytest.raises(openai.AuthenticationError):
         complete(server, "nobody's")
     long = {"X-Long": "x" * 17_000, "Authorization": f"Bearer {ACME}"}
@@ -267,3 +312,34 @@ def test_a_key_with_a_place_for_one_has_it_back_when_its_client_vanishes(server:
         except openai.RateLimitError:
             assert time.monotonic() < deadline
             time.sleep(0.2)
+
+
+def test_a_real_prometheus_finds_what_the_dashboard_asks_for(
+    server: Running, tmp_path: Path
+) -> None:
+    """The last of the tests that use this server, so that there is something to count."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not installed (Debian: prometheus)")
+    panels = runpy.run_path(str(MONITORING / "panels.py"))
+    queries = {
+        expr.replace("$__rate_interval", "1m").replace("$job", ".*").replace("$instance", ".*")
+        for _, graphs in panels["ROWS"]
+        for graph in graphs
+        for expr, _ in graph.queries
+    }
+    # What did not happen has no series: no stream slipped, and nothing was lost.
+    quiet = {expr for expr in queries if re.search("slips|dropped", expr)}
+    with watching(server.url.removeprefix("http://"), tmp_path) as prometheus:
+        deadline, empty = time.monotonic() + 120, queries - quiet
+        while empty:
+            assert time.monotonic() < deadline, empty
+            complete(server, STRICT, tokens=48)
+            complete(server, ACME)  # which is kept out of Chinese
+            with pytest.raises(openai.BadRequestError):
+                complete(server, OPERATOR, steering={"target": "xx"})
+            empty = {expr for expr in empty if not ask(prometheus, expr)}
+        for expr in quiet:
+            ask(prometheus, expr)  # understood, at least
+        firing = ask(prometheus, 'ALERTS{alertstate="firing"}')
+        # The tests before sent a policy and an access file that were refused.
+        assert {alert["metric"]["alertname"] for alert in firing} <= {"LangsteerFileNotTaken"}

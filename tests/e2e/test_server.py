@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import json
 import random
 import shutil
 import subprocess
@@ -121,6 +122,36 @@ def test_chat_completions_and_responses_are_steered(client: openai.OpenAI) -> No
 
     assert chat() != chat(**steer)
     assert respond() != respond(**steer)
+
+
+def test_tool_calls_and_schemas_hold_under_steering(client: openai.OpenAI) -> None:
+    schema: Any = {
+        "type": "object",
+        "properties": {"city": {"enum": ["Paris", "Bonn"]}, "hours": {"enum": [12, 24]}},
+        "required": ["city", "hours"],
+        "additionalProperties": False,
+    }
+    function = {"name": "weather", "parameters": schema}
+    named = {"type": "function", "function": {"name": "weather"}}
+    ask: Any = {
+        "model": "demo",
+        "messages": [{"role": "user", "content": "What is the weather in Bonn?"}],
+        "max_tokens": 40,
+        "temperature": 0,
+        "extra_body": {"steering": {"target": "de"}},
+    }
+    called: Any = {"tools": [{"type": "function", "function": function}], "tool_choice": named}
+    (call,) = client.chat.completions.create(**ask, **called).choices[0].message.tool_calls or ()
+    assert call.type == "function"
+    assert call.function.name == "weather"
+    assert json.loads(call.function.arguments).keys() == {"city", "hours"}
+    stream = client.chat.completions.create(**ask, **called, stream=True)
+    calls = [d for c in stream if c.choices for d in c.choices[0].delta.tool_calls or ()]
+    pieces = [d.function.arguments or "" for d in calls if d.function]
+    assert "".join(pieces) == call.function.arguments
+    form: Any = {"type": "json_schema", "json_schema": {"name": "w", "schema": schema}}
+    answer = client.chat.completions.create(**ask, response_format=form).choices[0].message
+    assert json.loads(answer.content or "").keys() == {"city", "hours"}
 
 
 def test_target_and_suppress_in_one_request(client: openai.OpenAI) -> None:
@@ -254,6 +285,101 @@ def test_bad_profile_files_are_refused_by_name_and_the_rest_keeps_serving(
         for name in [*bad, "ko.safetensors"]:
             (server.folder / name).unlink()
         httpx.post(f"{server.url}/v1/steering/profiles/reload", timeout=120)
+
+
+def test_one_profile_is_loaded_pinned_and_inspected(
+    server: Running, client: openai.OpenAI, identity: ModelIdentity
+) -> None:
+    """Under a stream that uses it throughout; what a pin keeps, neither file nor operator moves."""
+    file, steering = server.folder / "de.safetensors", {"target": "de"}
+    data, text = file.read_bytes(), complete(client, steering).parse().choices[0].text
+    with httpx.Client(base_url=f"{server.url}/v1/steering/profiles", timeout=60) as http:
+
+        def post(path: str) -> tuple[int, Any]:
+            answer = http.post(path)
+            return answer.status_code, answer.json()
+
+        stream = client.completions.create(
+            model="demo",
+            prompt=PROMPT,
+            max_tokens=200,
+            temperature=0,
+            stream=True,
+            extra_body={"steering": steering, "ignore_eos": True},
+        )
+        next(iter(stream))
+        try:
+            assert post("/de/load")[1]["state"] == "unchanged"
+            assert post("/ko/load")[0] == 404
+            store.save(synthetic(identity, "ko", 5, kinds="no"), server.folder)
+            status, loaded = post("/ko/load")
+            assert (status, loaded["state"]) == (200, "loaded")
+            assert loaded["id"] in complete(client, {"target": "ko"}).headers["x-steering-profile"]
+
+            assert post("/de/pin")[1]["pinned"] is True
+            store.save(synthetic(identity, "de", 78, kinds="n"), server.folder)
+            status, refused = post("/de/load")
+            assert (status, refused["error"]["param"]) == (409, "name")
+            assert post("/de/unload?wait=1")[0] == 409
+            report = post("/reload")[1]
+            assert [pinned.partition("@")[0] for pinned in report["pinned"]] == ["de"]
+            assert complete(client, steering).parse().choices[0].text == text
+
+            assert post("/de/unpin")[1]["pinned"] is False
+            status, replaced = post("/de/load")
+            assert (status, replaced["state"]) == (200, "replaced")
+            changed = complete(client, steering)
+            assert replaced["id"] in changed.headers["x-steering-profile"]
+            assert changed.parse().choices[0].text != text
+            file.write_bytes(b"not a profile")
+            status, invalid = post("/de/load")
+            assert status == 422
+            assert "de.safetensors" in invalid["error"]["message"]
+            assert (
+                complete(client, steering).headers["x-steering-profile"]
+                == (changed.headers["x-steering-profile"])
+            )
+            shown = http.get("/ko").json()
+            assert sum(shown["edits"]["target"]["neurons_per_layer"].values()) == 150
+            assert sum(bool(chunk.choices) for chunk in stream) == 199
+        finally:
+            stream.close()
+            file.write_bytes(data)
+            (server.folder / "ko.safetensors").unlink(missing_ok=True)
+            post("/de/unpin")
+            post("/reload")
+    assert complete(client, steering).parse().choices[0].text == text
+
+
+def test_malformed_arguments_get_400_in_openai_form(server: Running) -> None:
+    with httpx.Client(base_url=f"{server.url}/v1/steering", timeout=60) as http:
+        answers = [
+            http.post("/profiles/de/unload?wait=-1"),
+            http.post("/profiles/de/unload?wait=soon"),
+            http.post("/identify", content=b"{"),
+            http.post("/identify", json={"text": 7}),
+        ]
+    for answer in answers:
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"]["message"]
+
+
+def test_the_openapi_document_has_steering_where_it_is_read(server: Running) -> None:
+    document = httpx.get(f"{server.url}/openapi.json", timeout=60).json()
+    steered = {
+        path
+        for path, methods in document["paths"].items()
+        for operation in methods.values()
+        if "SteeredRequest" in json.dumps(operation.get("requestBody", {}))
+    }
+    assert "steering" in document["components"]["schemas"]["SteeredRequest"]["properties"]
+    assert steered == {"/v1/completions", "/v1/chat/completions", "/v1/responses", "/v1/messages"}
+    assert "/v1/steering/profiles/{name}/pin" in document["paths"]
+
+
+def test_probes_tell_ready_from_alive(server: Running) -> None:
+    for path in ("live", "ready"):
+        assert httpx.get(f"{server.url}/steering/health/{path}", timeout=60).status_code == 200
 
 
 def test_64_concurrent_requests_each_equal_themselves_alone(server: Running) -> None:

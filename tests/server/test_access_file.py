@@ -38,7 +38,7 @@ def access(path: Path, counted: list[bool]) -> AccessFile:
 @pytest.fixture
 async def client(access: AccessFile) -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
-    access_admin.attach(app, access)
+    app.include_router(access_admin.router(lambda: access))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://test/v1/steering"
     ) as client:

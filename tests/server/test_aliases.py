@@ -8,6 +8,7 @@ import pytest
 from server.aliases import Aliases
 from server.catalog import Catalog
 from server.errors import PolicyError
+from server.shown_profile import summary
 from steering.request import SteeringRequest
 
 CHAT = "/v1/chat/completions"
@@ -141,6 +142,14 @@ def test_the_list_has_an_alias_for_every_model_and_target(
     ]
     assert cards[0] == {"id": "m:de", **own, "parent": "m"}
     assert aliases.cards(listed, Catalog()) == []
+
+
+def test_a_profile_has_the_names_that_mean_it(aliases: Aliases, catalog: Catalog) -> None:
+    shown = [summary(entry, pinned=False, aliases=aliases.of(entry)) for entry in catalog]
+    assert {name for each in shown for name in each.aliases} == {
+        card["id"] for card in aliases.cards([{"id": name} for name in MODELS], catalog)
+    }
+    assert all(alias.endswith(f":{each.name}") for each in shown for alias in each.aliases)
 
 
 async def test_an_alias_steers(stack: Any, catalog: Catalog) -> None:

@@ -278,6 +278,7 @@ async def test_keys_from_start_to_a_reload_with_a_policy_beside_them(
             answer = await client.post("/v1/completions", json={}, headers=tenant)
             assert answer.headers["x-steering-policy"] == "t"
             assert (await client.get("/v1/steering/profiles", headers=tenant)).status_code == 200
+            assert (await client.get("/steering/health/ready")).status_code == 200
             assert (await client.get("/v1/steering/access", headers=tenant)).status_code == 403
             shown = await client.get("/v1/steering/access", headers=operator)
             assert [key["name"] for key in shown.json()["keys"]] == ["t", "operators"]
@@ -343,6 +344,34 @@ async def healthy() -> dict[str, str]:
 
 async def echo(body: dict[str, Any]) -> dict[str, Any]:
     return body
+
+
+async def test_probes_and_the_document(
+    plugin: SteeringEndpoints, control: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = FastAPI()
+    app.post("/v1/completions")(echo)
+    app.post("/v1/completions/render")(echo)
+    plugin.attach_router(app)
+    await plugin.init_state(Client("generate"), app.state, Namespace(model="/m"))
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        assert (await client.get("/steering/health/live")).status_code == 200
+        assert (await client.get("/steering/health/ready")).json()["status"] == "ready"
+
+        async def dead() -> None:
+            raise EngineError("gone")
+
+        monkeypatch.setattr(control, "facts", dead)
+        assert (await client.get("/steering/health/ready")).status_code == 503
+        assert (await client.get("/v1/steering/status")).status_code == 503
+        document = (await client.get("/openapi.json")).json()
+    steered = str(document["paths"]["/v1/completions"])
+    assert "SteeredRequest" in steered
+    assert "X-Steering-Profile" in steered
+    assert "SteeredRequest" not in str(document["paths"]["/v1/completions/render"])
+    # There is no policy.
+    assert "/v1/steering/policy" not in document["paths"]
 
 
 @pytest.mark.parametrize("client", [None, Client("embed")])

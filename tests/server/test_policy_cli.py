@@ -132,3 +132,18 @@ def test_the_schema_describes_every_key() -> None:
     for name in ("Block", "Rule", "When", "StrengthRange"):
         fields = schema["$defs"][name]["properties"].values()
         assert all(field.get("description") for field in fields)
+
+
+def test_explain_shows_how_answers_are_judged(file: Path, folder: Path) -> None:
+    file.write_text(
+        "version: 1\ndefaults: {target: [{language: ja}], overrides: [strength], "
+        "monitor: {tolerate: 0.25}, enforce: {strengths: [1.5, 2]}}"
+    )
+    told = ("explain", file, "--profiles", folder)
+    shown = run(*told).output
+    assert "Monitor: code, quotes not counted, 0.25 tolerated" in shown
+    assert "Enforce: asks again on miss with 1.5, 2" in shown
+    body = json.dumps({"stream": True, "steering": {"strength": 3}})
+    assert "not this request: stream" in run(*told, "--body", "-", text=body).output
+    capped = run(*told, "--body", "-", "--max-strength", "2.5", text=body).output
+    assert "HTTP 400" in capped

@@ -72,6 +72,7 @@ def test_the_routes_that_pass_are_listed() -> None:
         *TEXTLESS,
         "/v1/responses/{id}/cancel",
         "/v1/steering/…",
+        "/steering/health/…",
     }
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from functools import partial
 
@@ -43,3 +45,17 @@ def test_a_job_that_fails_ends_nothing_and_its_text_is_not_logged(
     assert done == [1]
     assert "ValueError" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_what_is_in_line_when_the_process_ends_is_done() -> None:
+    program = """
+import time
+from server.worker import Worker
+worker = Worker()
+for n in range(3):
+    worker.put(lambda n=n: (time.sleep(0.1), print(n, flush=True)), 1)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == ["0", "1", "2"]

@@ -22,7 +22,9 @@ export async function offers() {
     return data;
   });
   const [profiles, models] = await Promise.all(lists);
-  return { profiles, models: models.map((each) => each.id) };
+  // Under an alias, a language's name for its parent, the unsteered column would be steered too.
+  const own = models.filter((each) => !each.parent || !each.id.startsWith(`${each.parent}:`));
+  return { profiles, models: own.map((each) => each.id) };
 }
 
 /** Why a model cannot chat, "" where it can or nothing says that it cannot. */

@@ -22,6 +22,13 @@ STEERED = {
     "de": "Draußen regnete es, und die Straße lag im grauen Licht des Morgens vor ihr. ",
     "ar": "كان المطر يهطل في الخارج، وكان الشارع هادئا في ضوء الصباح الرمادي. ",
 }
+# With an alias of the first, as a server with --model-aliases lists it.
+MODELS: tuple[dict[str, str | None], ...] = (
+    {"id": "tiny", "parent": None},
+    {"id": "other"},
+    {"id": "adapter", "parent": "tiny"},
+    {"id": "tiny:de", "parent": "tiny"},
+)
 
 
 class FakeOpenAI:
@@ -55,7 +62,7 @@ class FakeOpenAI:
         self.app.post("/tokenize")(self._tokenize)
         self.app.post("/v1/completions")(self._complete)
         self.app.post("/v1/chat/completions")(self._complete)
-        identification.attach(self.app)
+        self.app.include_router(identification.router())
         router.attach(self.app, 2.0)
 
     async def _check(self, request: Request, go_on: Any) -> Response:
@@ -66,7 +73,7 @@ class FakeOpenAI:
         return answer
 
     async def _models(self) -> dict[str, Any]:
-        return {"object": "list", "data": [{"id": "tiny"}, {"id": "other"}]}
+        return {"object": "list", "data": [*MODELS]}
 
     async def _profiles(self) -> dict[str, Any]:
         data = [

@@ -258,6 +258,12 @@ def test_a_link_brings_every_setting_back(page: Page, fake: FakeOpenAI) -> None:
     }
 
 
+def test_models_are_offered_and_their_aliases_are_not(page: Page, fake: FakeOpenAI) -> None:
+    """An alias steers: its unsteered column would be steered too."""
+    options = page.page.get_by_label("Model").locator("option")
+    assert options.all_inner_texts() == ["tiny", "other", "adapter"]
+
+
 def test_a_link_with_nonsense_is_no_more_than_a_form_to_mend(page: Page, fake: FakeOpenAI) -> None:
     page.page.goto("about:blank")
     page.open(f"{fake.url}/steering#mode=sing&strength=99&temperature=x&seed=1.5e&max_tokens=-1")

@@ -33,7 +33,19 @@ async def test_the_page_is_served_with_the_servers_bounds(client: httpx.AsyncCli
     assert re.findall(r'id="strength" min="(.*?)" max="(.*?)" .* value="(.*?)"', page.text) == [
         ("0.05", "2.5", "1")
     ]
+    slider = re.findall(r'id="strength-slider" min="(.*?)" max="(.*?)"', page.text)
+    assert slider == [("0.05", "2.5")]
     assert "$" not in page.text
+
+
+async def test_the_slider_ends_where_text_only_repeats_itself() -> None:
+    app = FastAPI()
+    router.attach(app, 8.0)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        page = (await client.get("/steering")).text
+    assert 'id="strength-slider" min="0.05" max="3"' in page
+    assert 'id="strength" min="0.05" max="8"' in page
 
 
 @pytest.mark.parametrize("name", [*SCRIPTS, "style.css"])

@@ -273,6 +273,6 @@ def test_keys_of_two_tenants_are_none(case: Any) -> None:
 
 def test_a_body_that_is_no_object(case: Any) -> None:
     made = case(JA)
-    object.__setattr__(made._asked, "body", [1])
+    object.__setattr__(made.asked, "body", [1])
     with pytest.raises(PolicyError, match="must be a JSON object"):
         made.rule()

@@ -117,7 +117,7 @@ def _fixed_stays(clause: Clause, found: Ruling) -> None:
 def test_what_is_explained_is_what_is_done(catalog: Catalog, book: Book, asked: Asked) -> None:
     case, found = ruled(book, asked, catalog)
     again = Case(book, asked, catalog, max_strength=8.0, default_model="m")
-    facts = explain(again, asked.route)
+    facts = explain(again)
     json.dumps(facts)
     if isinstance(found, ApiError):
         assert facts["result"] == "refused"

@@ -1,0 +1,61 @@
+"""A study as files: the account, every map, and pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from profiles.errors import LangsteerError
+from profiles.inside.mixing.maps import LayerMaps
+from profiles.inside.mixing.study import FORMAT, Study
+from profiles.report.write import write, write_bytes
+
+ACCOUNT, ARRAYS = "mixing.json", "maps.npz"
+
+
+def save(study: Study, out: Path) -> list[Path]:
+    """Write the account and the arrays to the folder `out`; each appears whole or not at all.
+
+    Raises:
+        LangsteerError: they cannot be written.
+    """
+    write(out / ACCOUNT, json.dumps(study.facts, ensure_ascii=False) + "\n")
+    arrays = {"scopes": np.array(study.facts["scopes"])}
+    for name, layers in (("unsteered", study.unsteered), ("steered", study.steered)):
+        if layers:
+            arrays |= _arrays(name, layers)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    write_bytes(out / ARRAYS, buffer.getvalue())
+    return [out / ACCOUNT, out / ARRAYS]
+
+
+def read_account(path: Path) -> dict[str, Any]:
+    """The account in a file that `save` wrote, or in a folder with one.
+
+    Raises:
+        LangsteerError: there is none, or it is no account of this format.
+    """
+    file = path / ACCOUNT if path.is_dir() else path
+    remake = "write one with `langsteer contextualize MODEL TEXT --out DIR`"
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LangsteerError(f"cannot read {file}: {error.strerror or error}; {remake}") from error
+    except ValueError as error:
+        raise LangsteerError(f"{file} is not JSON: {error}; {remake}") from error
+    if not isinstance(found, dict) or found.get("format") != FORMAT or "scopes" not in found:
+        raise LangsteerError(f"{file} is no account of context mixing of format {FORMAT}; {remake}")
+    return found
+
+
+def _arrays(name: str, layers: list[LayerMaps]) -> dict[str, Any]:
+    return {
+        f"{name}.norms": np.stack([m.norms for m in layers]).astype(np.float32),
+        f"{name}.context": np.stack([m.context for m in layers]).astype(np.float32),
+        f"{name}.edit": np.stack([m.edit for m in layers]).astype(np.float32),
+    }

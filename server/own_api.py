@@ -1,0 +1,60 @@
+"""All of langsteer's endpoints, put into vLLM's application."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import FastAPI
+
+from server import access_admin, admin, health, identification, policy_admin
+from server.access_file import AccessFile
+from server.aliases import Aliases
+from server.catalog import Catalog
+from server.control import Control
+from server.openapi import described
+from server.policy_file import PolicyFile
+from server.registry import Registry
+
+
+def attach(
+    app: FastAPI,
+    *,
+    registry: Callable[[], Registry],
+    control: Callable[[], Control],
+    engine: Callable[[], Awaitable[bool]],
+    policy: Callable[[], PolicyFile] | None = None,
+    default_model: Callable[[], str] = str,
+    aliases: Aliases | None = None,
+    access: Callable[[], AccessFile] | None = None,
+) -> None:
+    """Add the endpoints to `app`, and steering to its OpenAPI document.
+
+    Args:
+        app: vLLM's application; its API-key check covers what is below /v1.
+        registry, control: give what exists only once the engine runs.
+        engine: asks whether the engine answers in time; raises nothing.
+        policy: gives the policy's file; None without a policy, which has no endpoints then.
+        default_model: gives what a request without `model` means; "" while that is unknown.
+        aliases: of the model's names; None where it has none.
+        access: gives the access file; None without one, which has no endpoints then.
+    """
+
+    def catalog() -> Catalog:
+        return registry().catalog
+
+    app.include_router(admin.router(registry, control, aliases))
+    app.include_router(identification.router())
+    if policy is not None:
+        app.include_router(policy_admin.router(policy, catalog, default_model, aliases))
+    if access is not None:
+        app.include_router(access_admin.router(access))
+    app.include_router(health.router(catalog, engine))
+    document = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = described(document())
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
