@@ -8,6 +8,7 @@ import typer
 
 from profiles.commands.evaluate import evaluate
 from profiles.commands.inspect import inspect
+from profiles.commands.layers import layers
 from profiles.commands.profile import profile
 from profiles.commands.report import report
 from profiles.commands.scores import scores
@@ -36,5 +37,5 @@ def main(
     """Control the language a served model answers in."""
 
 
-for verb in (profile, scores, evaluate, report, inspect):
+for verb in (profile, scores, layers, evaluate, report, inspect):
     app.command()(verb)

@@ -1,0 +1,1 @@
+"""What happens inside a model: measured, tabled and drawn, and nothing edited."""
