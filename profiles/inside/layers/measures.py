@@ -75,7 +75,8 @@ MEASURES: dict[str, Measure] = {
         title="translation gain of the rank correlation",
         meaning="how much more a line correlates with its translation than with another line of "
         "that language",
-        specific=-1,
+        # Little of it may be another language, or no meaning at all, as near the input.
+        specific=0,
         groups="pair",
         low=-2,
         high=2,

@@ -59,7 +59,7 @@ def _specificity(facts: Mapping[str, Any]) -> Any:
         "specific than the middle, 95% intervals",
         fontsize="medium",
     )
-    bar = figure.colorbar(image, location="right", pad=0.13, ticks=[0, 1])
+    bar = figure.colorbar(image, location="right", pad=0.1, ticks=[0, 1])
     bar.ax.set_yticklabels(["least", "most"])
     bar.set_label("specific, of all layers")
     return figure
