@@ -25,7 +25,7 @@ from profiles.commands.common import (
     stages,
 )
 
-FILE = "layers.json"
+_FILE = "layers.json"
 
 
 def layers(
@@ -48,7 +48,14 @@ def layers(
     draws: Annotated[int, typer.Option(min=20, help="Bootstrap resamples of the lines.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(help=f"Folder for {FILE} and plots.", file_okay=False)
+        Path | None, typer.Option(help=f"Folder for {_FILE} and plots.", file_okay=False)
+    ] = None,
+    profiles: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of profile files of MODEL, or `ready`: say in which layers they edit.",
+            file_okay=False,
+        ),
     ] = None,
     limit: Limit = None,
     columns: Columns = None,
@@ -64,9 +71,12 @@ def layers(
     with reported("layers"):
         from profiles.corpora.parallel import check_alignment
         from profiles.inside.layers.analyse import analyse
+        from profiles.inside.layers.edited import edits_by_layer
         from profiles.inside.layers.measure import Options, measure
         from profiles.inside.layers.read import read_layers, short_lines
         from profiles.inside.layers.tables import show_layers
+        from profiles.ready.folder import profile_folder
+        from profiles.report.collection import read_collection
 
         if out:
             _check_plots()
@@ -75,6 +85,9 @@ def layers(
         text, _ = read_text(corpus, languages, limit, columns, only=True)
         check_alignment(corpus, [*text.texts])
         loaded = load(model, precision, as_json)
+        collection = None
+        if profiles:
+            collection = read_collection(profile_folder(profiles), loaded.identity)
         text = short_lines(loaded, text)
         begun = time.monotonic()
         with stages(as_json)("reading the corpus") as show:
@@ -89,6 +102,10 @@ def layers(
         with stages(as_json)("measuring layers") as show:
             measures = measure(readings, options, show)
         found = analyse(loaded.identity.name, readings, measures, options)
+        if collection:
+            best = next(row for row in found["measures"] if row["name"] == "ap-share")
+            edits = edits_by_layer([*collection.profiles.values()], best["layers"]["value"])
+            found["edits"] = edits
         facts = {
             **found,
             "model": asdict(loaded.identity),
@@ -126,6 +143,7 @@ def _versions() -> dict[str, Any]:
 
 
 def _write(facts: dict[str, Any], out: Path) -> list[Path]:
+    from profiles.inside.layers.analyse import FILE
     from profiles.inside.layers.plots import draw_layers
     from profiles.report.write import write
 

@@ -24,6 +24,9 @@ def report(
     evaluation: Annotated[
         Path | None, typer.Option(help="Folder or file that `langsteer evaluate` wrote.")
     ] = None,
+    layers: Annotated[
+        Path | None, typer.Option(help="Folder or file that `langsteer layers` wrote.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="The page; report-<model>.html by default.", dir_okay=False),
@@ -40,8 +43,10 @@ def report(
         from profiles.models.resolve import resolve_model
         from profiles.ready.folder import profile_folder
         from profiles.report.account import account, default_page
+        from profiles.report.clean import clean
         from profiles.report.collection import read_collection
         from profiles.report.evaluation import read_evaluation
+        from profiles.report.layers_file import read_layers_file
         from profiles.report.write import write
 
         expect = None
@@ -53,7 +58,10 @@ def report(
         command = ["langsteer", "report", *([model] if model else [])]
         command += ["--profiles", str(profiles)]
         command += ["--evaluation", str(evaluation)] if evaluation else []
+        command += ["--layers", str(layers)] if layers else []
         data = account(collection, found, [*command, "--out", str(page)])
+        if layers:
+            data["layers"] = clean(read_layers_file(layers, collection.model))
         if as_json:
             typer.echo(json.dumps(data, ensure_ascii=False, indent=1))
         if out or not as_json:

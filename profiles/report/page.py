@@ -14,6 +14,7 @@ from markupsafe import Markup
 from profiles.judging.instructions import language_name
 from profiles.judging.table import short
 from profiles.report.account import ROLES
+from profiles.report.layers_section import layers_section
 from profiles.report.plots import TOWARDS, draw_plots
 from profiles.report.tables import arrange, damage_rows
 
@@ -64,6 +65,7 @@ def render(data: Mapping[str, Any]) -> str:
         provenance={part: _shared(data, part) for part in ("parameters", "corpus", "versions")},
         names=_Names(),
         explained=_CONDITIONS,
+        layers=layers_section(data["layers"]) if data.get("layers") else None,
     )
 
 

@@ -18,6 +18,7 @@ from profiles.inside.layers.resample import interval, rounded
 from profiles.inside.layers.words import sentence, summary, verdict
 
 FORMAT = 1
+FILE = "layers.json"
 
 
 def analyse(

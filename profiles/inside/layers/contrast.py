@@ -13,7 +13,7 @@ from profiles.inside.layers.measures import MEASURES
 from profiles.inside.layers.resample import interval
 
 Outcome = Literal["more", "less", "undecided"]
-ENDS = ("both", "input", "output")
+ENDS = ("both", "input", "output", "first", "last")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +31,10 @@ class Quarters:
 
 @dataclass(frozen=True, kw_only=True)
 class Contrast:
-    """How much more specific an end of the model is than its middle, in a measure's own unit.
+    """How much more specific some layers are than the middle ones, in a measure's own unit.
 
     Attributes:
-        value: mean over the end's layers less that over the middle ones; of a measure that falls
+        value: mean over those layers less that over the middle ones; of a measure that falls
             with specificity the other way round, so that more is always more specific.
         low, high: 95% interval, over lines.
         groups_for: languages, or pairs of them, whose own contrast is above 0.
@@ -68,19 +68,27 @@ def quarters(layers: int) -> Quarters:
 
 
 def contrasts(measured: Measured) -> dict[str, Contrast] | None:
-    """By end ("both", "input", "output"); None where there is no middle, or no such claim.
+    """By end; None where there is no middle, or the measure makes no such claim.
 
-    "both" is the mean of the two ends' contrasts.
+    "input" and "output" are the outer quarters, "both" is the mean of the two contrasts, "first"
+    and "last" are the outermost layers alone.
     """
     sign = MEASURES[measured.name].specific
-    at = quarters(measured.value.shape[1])
+    layers = measured.value.shape[1]
+    at = quarters(layers)
     if not sign or not at.middle:
         return None
+    places: dict[str, list[tuple[int, ...]]] = {
+        "input": [at.input],
+        "output": [at.output],
+        "both": [at.input, at.output],
+        "first": [(0,)],
+        "last": [(layers - 1,)],
+    }
 
     def over(values: NDArray[np.floating], where: str) -> NDArray[np.float64]:
         middle = values[..., at.middle].mean(axis=-1, dtype=np.float64)
-        ends = [getattr(at, end) for end in ENDS[1:] if where in ("both", end)]
-        tops = [values[..., end].mean(axis=-1, dtype=np.float64) for end in ends]
+        tops = [values[..., part].mean(axis=-1, dtype=np.float64) for part in places[where]]
         found: NDArray[np.float64] = sign * (np.mean(tops, axis=0) - middle)
         return found
 

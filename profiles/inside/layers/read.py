@@ -60,9 +60,13 @@ def read_layers(
 
     Raises:
         CorpusError: what is kept does not fit on the disk.
-        ModelError: the model has no FFN neurons to read, or they are not finite.
+        ModelError: the model has one layer, or no FFN neurons to read, or they are not finite.
     """
     site = find_site(loaded.model, "ffn", down_projection)
+    if len(site.ffns) < 2:
+        raise ModelError(
+            f"{type(loaded.model).__name__} has 1 layer: comparing layers takes at least two"
+        )
     batches = plan(loaded.tokenizer, corpus, batch_tokens)
     lines = len(next(iter(corpus.texts.values())))
     assert len(batches.labels) == len(corpus.texts) * lines, "short_lines keeps what plan keeps"

@@ -11,8 +11,13 @@ from rich.table import Table
 from profiles.inside.layers.readings import HALVES
 
 _BARS = "▁▂▃▄▅▆▇█"
-_MOST_BARS = 24
-_VERDICTS = {"holds": "both ends", "reversed": "neither end"}
+_MOST_BARS = 20
+_VERDICTS = {
+    "holds": "both ends",
+    "output only": "output",
+    "input only": "input",
+    "reversed": "neither",
+}
 
 
 def show_layers(facts: Mapping[str, Any], files: Sequence[Any] = ()) -> None:
@@ -27,17 +32,30 @@ def show_layers(facts: Mapping[str, Any], files: Sequence[Any] = ()) -> None:
         f"lines; layers {named}",
         highlight=False,
     )
-    table = Table(caption="Full bar: the layer most specific by the measure; lowest bar: least.")
-    for name in ("measure", "specific, by layer", "input", "middle", "output", "more at"):
+    table = Table(
+        box=None,
+        padding=(0, 2, 0, 0),
+        caption="Bars: a layer each; full where most specific by the measure, lowest where least.",
+    )
+    for name in ("measure", "by layer", "input", "middle", "output", "specific at"):
         number = name in ("input", "middle", "output")
         table.add_column(name, justify="right" if number else "left", no_wrap=True)
     for half in HALVES:
-        table.add_section()
         table.add_row(f"[bold]{half}[/]")
         for row in facts["measures"]:
             if row["half"] == half and "index" in row:
                 table.add_row(*_cells(row))
+    if facts.get("edits"):
+        table.add_row("[bold]edits of profiles[/]")
+    for row in facts.get("edits", ()):
+        table.add_row(*_edits(row, quarter))
     console.print(table)
+    for row in facts.get("edits", ()):
+        console.print(
+            f"Edits, {_edit_name(row)}: rank correlation over layers with the best detectors "
+            f"{row['correlation']:+.2f}.",
+            highlight=False,
+        )
     for line in facts["summary"]:
         console.print(line, highlight=False)
     for file in files:
@@ -53,6 +71,21 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         *(f"{means[end]:.3f}" if means else "-" for end in ("input", "middle", "output")),
         _VERDICTS.get(said, said),
     ]
+
+
+def _edits(row: Mapping[str, Any], quarter: Mapping[str, Sequence[int]]) -> list[str]:
+    """As a measure's: a layer's mean share in each part of the model."""
+    share = row["share"]
+    most = max(share)
+    means = [
+        f"{sum(share[n] for n in quarter[end]) / len(quarter[end]):.3f}" if quarter[end] else "-"
+        for end in ("input", "middle", "output")
+    ]
+    return [_edit_name(row), _bars([value / most for value in share]), *means]
+
+
+def _edit_name(row: Mapping[str, Any]) -> str:
+    return f"{row['kind']}, {row['role']}"
 
 
 def _bars(index: Sequence[float]) -> str:

@@ -71,17 +71,25 @@ def summary(model: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         return [f"{model} has two layers only: there is no middle to compare its ends with."]
     count = len(rows)
     out = []
-    for end in ("output", "input"):
-        votes = Counter(row["contrasts"][end]["outcome"] for row in rows)
+    for end, outermost in (("output", "last"), ("input", "first")):
+        near, alone = (
+            Counter(row["contrasts"][which]["outcome"] for row in rows)
+            for which in (end, outermost)
+        )
         out.append(
             f"The layers nearest {end} are more specific to languages than the middle by "
-            f"{votes['more']} of {count} measures, less by {votes['less']}, undecided by "
-            f"{votes['undecided']}."
+            f"{near['more']} of {count} measures, less by {near['less']}, undecided by "
+            f"{near['undecided']}; the {outermost} layer alone is so by {alone['more']}, less by "
+            f"{alone['less']}."
         )
     for which, meaning in VERDICTS.items():
-        mine = [f"{r['half']}: {MEASURES[r['name']].title}" for r in rows if r["verdict"] == which]
+        mine: dict[str, list[str]] = {}
+        for row in rows:
+            if row["verdict"] == which:
+                mine.setdefault(row["half"], []).append(row["name"])
         if mine:
-            out.append(f"By {len(mine)} of {count}, {meaning} ({'; '.join(mine)}).")
+            named = "; ".join(f"{half} {', '.join(names)}" for half, names in mine.items())
+            out.append(f"By {sum(map(len, mine.values()))} of {count}, {meaning}: {named}.")
     verdicts = {row["verdict"] for row in rows}
     if verdicts == {"holds"}:
         word = "holds by every measure"

@@ -43,6 +43,15 @@ def test_by_hand() -> None:
     assert verdict(found) == "holds"
 
 
+def test_the_outermost_layers_alone() -> None:
+    # Quarters of two layers.
+    found = contrasts(_measured("ap-share", [[0.5, 0.0, 0.1, 0.1, 0.1, 0.1, 0.1, 0.3]]))
+    assert found
+    assert found["input"].value == pytest.approx(0.15)
+    assert found["first"].value == pytest.approx(0.4)
+    assert found["last"].value == pytest.approx(0.2)
+
+
 def test_what_falls_with_specificity_counts_the_other_way_round() -> None:
     found = contrasts(_measured("correlation", [[0.1, 0.5, 0.5, 0.6]]))
     assert found
@@ -86,15 +95,17 @@ def test_verdicts(
 
 def test_the_summary_says_which_way_it_came_out() -> None:
     def row(name: str, end: str, verdict: str) -> dict[str, object]:
-        ends = {"output": {"outcome": "more"}, "input": {"outcome": end}}
+        ends = {which: {"outcome": "more"} for which in ("output", "last", "first")}
+        ends["input"] = {"outcome": end}
         return {"name": name, "half": "detectors", "verdict": verdict, "contrasts": ends}
 
     rows = [row("entropy", "more", "holds"), row("jaccard", "less", "output only")]
     first, output, near, *rest = summary("m", rows)
     assert first.endswith("holds by some measures and not by others.")
     assert "more specific to languages than the middle by 2 of 2 measures" in output
-    assert "by 1 of 2 measures, less by 1, undecided by 0" in near
-    assert "detectors: overlap of the most active" in rest[1]
+    assert "by 1 of 2 measures, less by 1, undecided by 0; the first layer alone is so by 2" in near
+    assert "By 1 of 2, only the layers nearest output" in rest[1]
+    assert rest[1].endswith(": detectors jaccard.")
     assert summary("m", rows[:1])[0].endswith("holds by every measure.")
     assert summary("m", rows[1:])[0].endswith("holds by no measure.")
     assert "no middle" in summary("m", [])[0]

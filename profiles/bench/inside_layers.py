@@ -1,0 +1,101 @@
+"""What `langsteer layers` costs: `python -m profiles.bench.inside_layers [--json]`.
+
+Two ratios, each in interleaved rounds in one process, over the same batches: the forward pass that
+is read, tokenizing included, to the bare forward passes; and the same with all measures and their
+bootstrap behind it. The LM head is left out of all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from profiles.bench.common import facts, load, model_parser, wait
+from profiles.bench.rounds import compare
+from profiles.corpora.corpus import Corpus, read_corpus
+from profiles.finding.batches import plan
+from profiles.inside.layers.measure import Options, measure
+from profiles.inside.layers.read import read_layers, short_lines
+from profiles.models.model import LoadedModel
+
+
+def measure_costs(
+    loaded: LoadedModel, corpus: Corpus, rounds: int, options: Options
+) -> dict[str, Any]:
+    """ "reading" and "all", each over the bare forward passes, for JSON.
+
+    Args:
+        loaded: the model.
+        corpus: see `short_lines`.
+        rounds: of each comparison.
+        options: of the measures.
+    """
+    batches = plan(loaded.tokenizer, corpus)
+    tokens = int(batches.tokens.sum())
+
+    def bare() -> None:
+        with torch.inference_mode():
+            for batch in batches.batches:
+                ids, mask, _ = (tensor.to(loaded.device) for tensor in batch.tensors())
+                loaded.decoder(input_ids=ids, attention_mask=mask, use_cache=False)
+            wait(loaded)
+
+    def reading() -> None:
+        read_layers(loaded, corpus)
+        wait(loaded)
+
+    def everything() -> None:
+        measure(read_layers(loaded, corpus), options)
+
+    return {
+        "languages": len(corpus.texts),
+        "lines": len(next(iter(corpus.texts.values()))),
+        "tokens": tokens,
+        "draws": options.draws,
+        "reading": compare(reading, bare, rounds).facts("reading", "bare"),
+        "all": compare(everything, bare, rounds).facts("all", "bare"),
+    }
+
+
+def show(found: Mapping[str, Any]) -> None:
+    """As sentences, for people."""
+    print(f"{found['languages']} languages, {found['lines']} lines, {found['tokens']} tokens")
+    for name, what in (
+        ("reading", "forward passes that are read"),
+        ("all", f"with all measures, {found['draws']} draws"),
+    ):
+        row = found[name]
+        print(
+            f"{what}: {row['ratio']} times the bare forward passes "
+            f"({row['ratio_min']} to {row['ratio_max']} by round)"
+        )
+
+
+def _options() -> argparse.Namespace:
+    parser = model_parser("What measuring layers costs.")
+    parser.add_argument("--languages", type=int, default=12, help="how many (default 12)")
+    parser.add_argument("--lines", type=int, default=260, help="of each (default 260)")
+    parser.add_argument("--draws", type=int, default=200, help="of the bootstrap (default 200)")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print."""
+    options = _options()
+    loaded = load(options)
+    text = read_corpus(options.corpus, limit=options.lines)
+    some = {tag: text.texts[tag] for tag in [*text.texts][: options.languages]}
+    corpus = short_lines(loaded, Corpus(source=text.source, texts=some, numbers=text.numbers))
+    found = measure_costs(loaded, corpus, options.rounds, Options(draws=options.draws))
+    if options.json:
+        print(json.dumps({**facts(options, loaded), **found}))
+    else:
+        show(found)
+
+
+if __name__ == "__main__":
+    main()
