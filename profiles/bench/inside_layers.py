@@ -1,21 +1,22 @@
 """What `langsteer layers` costs: `python -m profiles.bench.inside_layers [--json]`.
 
-Two ratios, each in interleaved rounds in one process, over the same batches: the forward pass that
-is read, tokenizing included, to the bare forward passes; and the same with all measures and their
-bootstrap behind it. The LM head is left out of all of them.
+Two ratios, in interleaved rounds in one process, over the same batches: the forward passes that are
+read, tokenizing included, to the bare ones; and the same with all measures and their bootstrap
+behind them. The LM head is left out of all of them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from profiles.bench.common import facts, load, model_parser, wait
-from profiles.bench.rounds import compare
+from profiles.bench.rounds import Comparison, compare
 from profiles.corpora.corpus import Corpus, read_corpus
 from profiles.finding.batches import plan
 from profiles.inside.layers.measure import Options, measure
@@ -31,7 +32,7 @@ def measure_costs(
     Args:
         loaded: the model.
         corpus: see `short_lines`.
-        rounds: of each comparison.
+        rounds: how many.
         options: of the measures.
     """
     batches = plan(loaded.tokenizer, corpus)
@@ -44,20 +45,23 @@ def measure_costs(
                 loaded.decoder(input_ids=ids, attention_mask=mask, use_cache=False)
             wait(loaded)
 
-    def reading() -> None:
-        read_layers(loaded, corpus)
-        wait(loaded)
+    read: list[float] = []
 
     def everything() -> None:
-        measure(read_layers(loaded, corpus), options)
+        begun = time.perf_counter()
+        readings = read_layers(loaded, corpus)
+        read.append(time.perf_counter() - begun)
+        measure(readings, options)
 
+    found = compare(everything, bare, rounds)
+    reading = Comparison(read[-rounds:], found.second)  # without the warm-up
     return {
         "languages": len(corpus.texts),
         "lines": len(next(iter(corpus.texts.values()))),
         "tokens": tokens,
         "draws": options.draws,
-        "reading": compare(reading, bare, rounds).facts("reading", "bare"),
-        "all": compare(everything, bare, rounds).facts("all", "bare"),
+        "reading": reading.facts("reading", "bare"),
+        "all": found.facts("all", "bare"),
     }
 
 

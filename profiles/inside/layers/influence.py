@@ -23,30 +23,39 @@ def influence(
         responses: [sentences, neurons].
         positive: [sentences], of the language; at least one is.
     """
-    count, neurons = responses.shape
-    order = np.argsort(-responses, axis=0, kind="stable")
-    value = np.take_along_axis(responses, order, axis=0)
+    # A neuron's sentences side by side: sorting and adding up along them is several times faster.
+    rows = np.ascontiguousarray(responses.T)
+    count = rows.shape[1]
+    order = np.argsort(-rows, axis=1)
+    value = np.take_along_axis(rows, order, axis=1)
     positives = int(positive.sum())
-    mine = positive[order]  # [sentences, neurons], by rank
-    above = np.cumsum(mine, axis=0, dtype=np.float64)
-    at = np.arange(count)[:, None]
-    new = np.ones((count, neurons), np.bool_)  # begins a group of equal responses
-    new[1:] = value[1:] != value[:-1]
-    first = np.maximum.accumulate(np.where(new, at, 0), axis=0)
-    ends = np.ones((count, neurons), np.bool_)
-    ends[:-1] = new[1:]
-    last = np.minimum.accumulate(np.where(ends, at, count - 1)[::-1], axis=0)[::-1]
-    r, p = np.take_along_axis(above, last, axis=0), last + 1.0
-    score = np.where(mine, r / p, 0).sum(axis=0) / positives
+    mine = positive[order]  # [neurons, sentences], by rank
+    above = np.cumsum(mine, axis=1, dtype=np.float64)
+    at = np.broadcast_to(np.arange(count), rows.shape)
+    new = np.ones(rows.shape, np.bool_)  # begins a group of equal responses
+    new[:, 1:] = value[:, 1:] != value[:, :-1]
+    tied = not new.all()
+    first = last = at
+    r = above
+    if tied:
+        first = np.maximum.accumulate(np.where(new, at, 0), axis=1)
+        ends = np.ones(rows.shape, np.bool_)
+        ends[:, :-1] = new[:, 1:]
+        last = np.minimum.accumulate(np.where(ends, at, count - 1)[:, ::-1], axis=1)[:, ::-1]
+        r = np.take_along_axis(above, last, axis=1)
+    p = last + 1.0
+    precision = np.where(mine, r / p, 0)
+    score = precision.sum(axis=1) / positives
     # Sentence s is in r_i and p_i of every i of its group and below it.
-    below = _from_below(np.where(mine, 1 / p, 0), first)
-    below_all = _from_below(np.where(mine, r / p**2, 0), first)
-    change = np.where(mine, r / p - score + below, 0) - below_all
-    out = np.empty((count, neurons))
-    np.put_along_axis(out, order, change / positives, axis=0)
-    return score, out
+    below, below_all = (_from_here(part) for part in (np.where(mine, 1 / p, 0), precision / p))
+    if tied:
+        below, below_all = (np.take_along_axis(b, first, axis=1) for b in (below, below_all))
+    change = np.where(mine, r / p - score[:, None] + below, 0) - below_all
+    out = np.empty(rows.shape)
+    np.put_along_axis(out, order, change / positives, axis=1)
+    return score, out.T
 
 
-def _from_below(values: NDArray[np.float64], first: NDArray[np.integer]) -> NDArray[np.float64]:
-    sums = np.cumsum(values[::-1], axis=0)[::-1]
-    return np.take_along_axis(sums, first, axis=0)
+def _from_here(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums from each entry to the end."""
+    return np.cumsum(values[:, ::-1], axis=1)[:, ::-1]

@@ -21,11 +21,15 @@ def standard_ranks(values: Floats) -> NDArray[np.float32]:
     flat = values.reshape(-1, units)
     order = np.argsort(flat, axis=1)
     sorted_ = np.take_along_axis(flat, order, axis=1)
-    place = np.broadcast_to(np.arange(units, dtype=np.float32), flat.shape)
-    if (same := sorted_[:, 1:] == sorted_[:, :-1]).any():
-        place = _mean_places(same)
+    same = sorted_[:, 1:] == sorted_[:, :-1]
+    middle = np.float32((units - 1) / 2)
+    place = np.arange(units, dtype=np.float32)[None] - middle
     ranks = np.empty(flat.shape, np.float32)
-    np.put_along_axis(ranks, order, place - np.float32((units - 1) / 2), axis=1)
+    np.put_along_axis(ranks, order, np.broadcast_to(place, flat.shape), axis=1)
+    if (tied := same.any(axis=1)).any():
+        some = ranks[tied]
+        np.put_along_axis(some, order[tied], _mean_places(same[tied]) - middle, axis=1)
+        ranks[tied] = some
     length = np.sqrt(np.einsum("ru,ru->r", ranks, ranks, dtype=np.float64))[:, None]
     ranks /= np.where(length > 0, length, 1).astype(np.float32)
     out: NDArray[np.float32] = ranks.reshape(values.shape)

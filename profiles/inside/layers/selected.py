@@ -12,7 +12,7 @@ from profiles.inside.layers.readings import Half, Readings
 from profiles.profile import Floats
 
 # Units that may become one of the best in some draw: the best of the corpus, so many times over.
-REACH = 3
+REACH = 2
 _CHUNK_BYTES = 32 << 20
 
 
