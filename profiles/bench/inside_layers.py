@@ -2,7 +2,8 @@
 
 Two ratios, in interleaved rounds in one process, over the same batches: the forward passes that are
 read, tokenizing included, to the bare ones; and the same with all measures and their bootstrap
-behind them. The LM head is left out of all of them.
+behind them. The LM head is left out of all of them. --cpu-time counts the process's own seconds,
+for machines that do other work meanwhile.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from profiles.models.model import LoadedModel
 
 
 def measure_costs(
-    loaded: LoadedModel, corpus: Corpus, rounds: int, options: Options
+    loaded: LoadedModel, corpus: Corpus, rounds: int, options: Options, *, cpu: bool = False
 ) -> dict[str, Any]:
     """ "reading" and "all", each over the bare forward passes, for JSON.
 
@@ -34,24 +35,29 @@ def measure_costs(
         corpus: see `short_lines`.
         rounds: how many.
         options: of the measures.
+        cpu: count seconds of the processor, not of the clock.
     """
+    clock = time.process_time if cpu else time.perf_counter
     batches = plan(loaded.tokenizer, corpus)
     tokens = int(batches.tokens.sum())
 
-    def bare() -> None:
+    def bare() -> float:
+        begun = clock()
         with torch.inference_mode():
             for batch in batches.batches:
                 ids, mask, _ = (tensor.to(loaded.device) for tensor in batch.tensors())
                 loaded.decoder(input_ids=ids, attention_mask=mask, use_cache=False)
             wait(loaded)
+        return clock() - begun
 
     read: list[float] = []
 
-    def everything() -> None:
-        begun = time.perf_counter()
+    def everything() -> float:
+        begun = clock()
         readings = read_layers(loaded, corpus)
-        read.append(time.perf_counter() - begun)
+        read.append(clock() - begun)
         measure(readings, options)
+        return clock() - begun
 
     found = compare(everything, bare, rounds)
     reading = Comparison(read[-rounds:], found.second)  # without the warm-up
@@ -84,6 +90,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--languages", type=int, default=12, help="how many (default 12)")
     parser.add_argument("--lines", type=int, default=260, help="of each (default 260)")
     parser.add_argument("--draws", type=int, default=200, help="of the bootstrap (default 200)")
+    parser.add_argument("--cpu-time", action="store_true", help="seconds of the processor")
     return parser.parse_args()
 
 
@@ -94,7 +101,8 @@ def main() -> None:
     text = read_corpus(options.corpus, limit=options.lines)
     some = {tag: text.texts[tag] for tag in [*text.texts][: options.languages]}
     corpus = short_lines(loaded, Corpus(source=text.source, texts=some, numbers=text.numbers))
-    found = measure_costs(loaded, corpus, options.rounds, Options(draws=options.draws))
+    measures = Options(draws=options.draws)
+    found = measure_costs(loaded, corpus, options.rounds, measures, cpu=options.cpu_time)
     if options.json:
         print(json.dumps({**facts(options, loaded), **found}))
     else:

@@ -104,8 +104,9 @@ def layers(
         found = analyse(loaded.identity.name, readings, measures, options)
         if collection:
             best = next(row for row in found["measures"] if row["name"] == "ap-share")
-            edits = edits_by_layer([*collection.profiles.values()], best["layers"]["value"])
-            found["edits"] = edits
+            found["edits"] = edits_by_layer(
+                [*collection.profiles.values()], readings.output_norms, best["layers"]["value"]
+            )
         facts = {
             **found,
             "model": asdict(loaded.identity),

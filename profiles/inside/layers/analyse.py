@@ -49,6 +49,7 @@ def analyse(
         "tokens": dict(zip(readings.languages, readings.tokens.sum(1).tolist(), strict=True)),
         "layers": readings.layers,
         "units": {half: readings.units(half) for half in HALVES},
+        "output_norms": rounded(readings.output_norms),
         "quarters": {name: list(layers) for name, layers in asdict(at).items()},
         "options": asdict(options),
         "measures": rows,

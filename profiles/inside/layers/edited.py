@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from profiles.inside.layers.ranks import standard_ranks
 from profiles.profile import Profile
@@ -15,14 +16,18 @@ _KINDS = ("neurons", "offset", "memory")
 ROLES = ("target", "suppress")
 
 
-def edits_by_layer(profiles: Sequence[Profile], like: Sequence[float]) -> list[dict[str, Any]]:
+def edits_by_layer(
+    profiles: Sequence[Profile], norms: NDArray[np.floating[Any]], like: Sequence[float]
+) -> list[dict[str, Any]]:
     """By role and kind of edit, how the profiles' edits are spread over the layers.
 
-    Of neurons, a layer's share of their number; of offsets and memories, its share of the norms of
-    what they add. Shares are means over the profiles that have such edits.
+    Of neurons, a layer's share of their number; of offsets and memories, its share of the lengths
+    of what they add, each over the length of what the FFN itself puts out there. Shares are means
+    over the profiles that have such edits.
 
     Args:
         profiles: of one model.
+        norms: [layers], see `Readings.output_norms`.
         like: [layers], another distribution, the best detectors', to compare with.
 
     Returns:
@@ -35,6 +40,8 @@ def edits_by_layer(profiles: Sequence[Profile], like: Sequence[float]) -> list[d
             found = {}
             for profile in profiles:
                 amount = _amount(profile, role, kind)
+                if amount is not None and kind != "neurons":
+                    amount = amount / np.maximum(norms, np.finfo(np.float64).tiny)
                 if amount is not None and amount.sum() > 0:
                     found[profile.language] = amount / amount.sum()
             if found:

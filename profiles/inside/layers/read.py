@@ -100,6 +100,7 @@ class _Hooks:
         self.means: dict[tuple[Half, int], Tensor] = {}
         self.shapes: dict[tuple[Half, int], Tensor] = {}
         self.active: dict[int, Tensor] = {}
+        self.norms: dict[int, Tensor] = {}  # sums over all tokens
 
     @contextmanager
     def attached(self) -> Iterator[_Hooks]:
@@ -111,9 +112,7 @@ class _Hooks:
                     ffn.down.register_forward_pre_hook(
                         lambda _m, a, n=layer, own=gate is None: self._neurons(n, a[0], own)
                     ),
-                    ffn.output.register_forward_hook(
-                        lambda _m, _a, h, n=layer: self._take("combinators", n, h)
-                    ),
+                    ffn.output.register_forward_hook(lambda _m, _a, h, n=layer: self._output(n, h)),
                 ]
                 if gate is not None:
                     handles.append(
@@ -127,6 +126,11 @@ class _Hooks:
         self._take("detectors", layer, x)
         if ungated:
             self._gate(layer, x)
+
+    def _output(self, layer: int, h: Tensor) -> None:
+        self._take("combinators", layer, h)
+        norms = [(values.norm(dim=-1) * real[:, 0]).sum() for values, real in self._chunks(h)]
+        self.norms[layer] = torch.stack(norms).sum()
 
     def _take(self, half: Half, layer: int, x: Tensor) -> None:
         means, shapes = [], []
@@ -177,6 +181,7 @@ class _Kept:
 
         self._responses = {half: store(width, "float32") for half, width in widths.items()}
         self._active = store(site.units, "float16")  # counts up to MAX_TOKENS are exact in float16
+        self._norms = np.zeros(self._layers)
         self._shapes = {half: np.zeros((2, sentences, self._layers), np.float32) for half in HALVES}
 
     def take(self, batch: Batch, hooks: _Hooks) -> None:
@@ -196,6 +201,7 @@ class _Kept:
             stored.write(rows, means)
             shapes = torch.stack([hooks.shapes[half, n] for n in layers], 1).cpu().numpy()
             self._shapes[half][:, rows] = np.moveaxis(shapes, -1, 0)
+        self._norms += torch.stack([hooks.norms[n] for n in layers]).double().cpu().numpy()
         active = torch.stack([hooks.active[n] for n in layers], 1)
         self._active.write(rows, active.cpu().numpy())
 
@@ -215,4 +221,5 @@ class _Kept:
                 half: shapes.reshape(2, *by_line, self._layers)
                 for half, shapes in self._shapes.items()
             },
+            output_norms=self._norms / tokens.sum(),
         )

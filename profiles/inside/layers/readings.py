@@ -31,6 +31,7 @@ class Readings:
             FFNs without a gate with a neuron > 0.
         shapes: by half, float32 [2, languages, lines, layers]: sparsity and flatness, see `shape`,
             means over a sentence's tokens.
+        output_norms: float64 [layers], length of the FFN's output, mean over all tokens.
     """
 
     languages: tuple[str, ...]
@@ -39,6 +40,7 @@ class Readings:
     responses: Mapping[Half, Floats]
     active: Floats
     shapes: Mapping[Half, Floats]
+    output_norms: NDArray[np.float64]
 
     @property
     def layers(self) -> int:

@@ -52,6 +52,7 @@ def _facts(layers: int = 18) -> dict[str, Any]:
         responses={half: np.zeros((120, layers, 4), np.float32) for half in HALVES},
         active=np.zeros((120, layers, 4), np.float16),
         shapes={},
+        output_norms=np.ones(layers),
     )
     return {
         **analyse("made-up", readings, measures, Options(draws=30)),

@@ -104,6 +104,7 @@ def test_languages_that_are_copies_are_not_told_apart(readings: Readings) -> Non
         responses=half,
         active=active,
         shapes=shapes,
+        output_norms=readings.output_norms,
     )
     found = {(m.half, m.name): m for m in measure(copies, OPTIONS)}
     wants = {"correlation": 1, "jaccard": 1, "entropy": 1, "pair-entropy": 1}

@@ -81,6 +81,15 @@ def test_equals_a_plain_loop(loaded: LoadedModel, corpus_folder: Path) -> None:
                 assert off.sum() <= 1
 
 
+def test_output_norms_are_means_over_all_tokens(loaded: LoadedModel, corpus_folder: Path) -> None:
+    corpus = short_lines(loaded, read_corpus(str(corpus_folder), limit=20))
+    found = read_layers(loaded, corpus)
+    lines = [line for texts in corpus.texts.values() for line in texts]
+    for layer in range(2):
+        norms = torch.cat([_plain(loaded, line, layer)[2].norm(dim=1) for line in lines])
+        assert found.output_norms[layer] == pytest.approx(norms.mean().item(), rel=1e-4)
+
+
 def test_large_readings_go_to_files(loaded: LoadedModel, corpus_folder: Path) -> None:
     corpus = short_lines(loaded, read_corpus(str(corpus_folder)))
     mapped, plain = read_layers(loaded, corpus, memory_limit=0), read_layers(loaded, corpus)
@@ -90,7 +99,13 @@ def test_large_readings_go_to_files(loaded: LoadedModel, corpus_folder: Path) ->
 
 
 def _arrays(found: Readings) -> list[Any]:
-    return [found.tokens, found.active, *found.responses.values(), *found.shapes.values()]
+    return [
+        found.tokens,
+        found.active,
+        found.output_norms,
+        *found.responses.values(),
+        *found.shapes.values(),
+    ]
 
 
 def test_progress_ends_at_the_total(loaded: LoadedModel, corpus_folder: Path) -> None:

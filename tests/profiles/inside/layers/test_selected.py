@@ -21,6 +21,7 @@ def _readings(lines: int, layers: int, width: int) -> Readings:
         responses={"detectors": x, "combinators": x[:, :, :2]},
         active=np.zeros((2 * lines, layers, width), np.float16),
         shapes={},
+        output_norms=np.ones(layers),
     )
 
 
