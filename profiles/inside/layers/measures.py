@@ -29,7 +29,7 @@ class Measure:
 
 MEASURES: dict[str, Measure] = {
     "ap-share": Measure(
-        title="share of the best detectors (AP)",
+        title="share of the units selected by AP",
         meaning="the share of the units selected for a language by average precision, over all "
         "layers, that are in the layer",
         specific=1,
@@ -38,7 +38,7 @@ MEASURES: dict[str, Measure] = {
         high=1,
     ),
     "lape-share": Measure(
-        title="share of the LAPE neurons",
+        title="share of the neurons selected by LAPE",
         meaning="the share of the neurons selected for a language by LAPE, over all layers, that "
         "are in the layer",
         specific=1,

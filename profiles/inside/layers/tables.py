@@ -35,7 +35,7 @@ def show_layers(facts: Mapping[str, Any], files: Sequence[Any] = ()) -> None:
     table = Table(
         box=None,
         padding=(0, 2, 0, 0),
-        caption="Bars: a layer each; full where most specific by the measure, lowest where least.",
+        caption="Bars: a layer each, full where it is most specific by the measure.",
     )
     for name in ("measure", "by layer", "input", "middle", "output", "specific at"):
         number = name in ("input", "middle", "output")
@@ -52,8 +52,8 @@ def show_layers(facts: Mapping[str, Any], files: Sequence[Any] = ()) -> None:
     console.print(table)
     for row in facts.get("edits", ()):
         console.print(
-            f"Edits, {_edit_name(row)}: rank correlation over layers with the best detectors "
-            f"{row['correlation']:+.2f}.",
+            f"Edits, {_edit_name(row)}: rank correlation over layers with the neurons selected "
+            f"by AP {row['correlation']:+.2f}.",
             highlight=False,
         )
     for line in facts["summary"]:

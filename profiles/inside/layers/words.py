@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -81,6 +82,16 @@ def summary(model: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{near['more']} of {count} measures, less by {near['less']}, undecided by "
             f"{near['undecided']}; the {outermost} layer alone is so by {alone['more']}, less by "
             f"{alone['less']}."
+        )
+    # An interval over many lines excludes 0 though there is next to nothing to see.
+    if ratios := [
+        row["contrasts"]["input"]["value"] / row["contrasts"]["output"]["value"]
+        for row in rows
+        if row["contrasts"]["output"]["outcome"] == "more"
+    ]:
+        out.append(
+            "Where the layers nearest output are more specific, those nearest input are so by "
+            f"{statistics.median(ratios):.2f} times as much, in the median over the measures."
         )
     for which, meaning in VERDICTS.items():
         mine: dict[str, list[str]] = {}

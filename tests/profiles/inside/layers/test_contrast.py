@@ -95,15 +95,16 @@ def test_verdicts(
 
 def test_the_summary_says_which_way_it_came_out() -> None:
     def row(name: str, end: str, verdict: str) -> dict[str, object]:
-        ends = {which: {"outcome": "more"} for which in ("output", "last", "first")}
-        ends["input"] = {"outcome": end}
+        ends = {which: {"outcome": "more", "value": 0.4} for which in ("output", "last", "first")}
+        ends["input"] = {"outcome": end, "value": 0.1}
         return {"name": name, "half": "detectors", "verdict": verdict, "contrasts": ends}
 
     rows = [row("entropy", "more", "holds"), row("jaccard", "less", "output only")]
-    first, output, near, *rest = summary("m", rows)
+    first, output, near, ratio, *rest = summary("m", rows)
     assert first.endswith("holds by some measures and not by others.")
     assert "more specific to languages than the middle by 2 of 2 measures" in output
     assert "by 1 of 2 measures, less by 1, undecided by 0; the first layer alone is so by 2" in near
+    assert "by 0.25 times as much" in ratio
     assert "By 1 of 2, only the layers nearest output" in rest[1]
     assert rest[1].endswith(": detectors jaccard.")
     assert summary("m", rows[:1])[0].endswith("holds by every measure.")
