@@ -55,7 +55,7 @@ def _specificity(facts: Mapping[str, Any]) -> Any:
         said = _VERDICTS.get(row.get("verdict", ""), row.get("verdict", ""))
         axes.text(layers - 0.3, y, said, va="center", fontsize=8, clip_on=False)
     axes.set_title(
-        f"Language specificity by layer: {facts['model']['name']}\nRight: which end is more "
+        f"Language specificity by layer: {Path(facts['model']['name']).name}\nRight: which end is more "
         "specific than the middle, 95% intervals",
         fontsize="medium",
     )
@@ -88,7 +88,7 @@ def _curves(facts: Mapping[str, Any], half: str) -> Any:
     for axes in [*grid.flat][len(rows) :]:
         axes.set_visible(False)
     figure.suptitle(
-        f"{facts['model']['name']}, {half}: mean with 95% interval; faint: each language or pair",
+        f"{Path(facts['model']['name']).name}, {half}: mean with 95% interval; faint: each language or pair",
         fontsize="medium",
     )
     return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -28,7 +29,7 @@ def show_layers(facts: Mapping[str, Any], files: Sequence[Any] = ()) -> None:
     quarter = facts["quarters"]
     named = ", ".join(f"{end} {_range(quarter[end])}" for end in ("input", "middle", "output"))
     console.print(
-        f"{facts['model']['name']}: {len(facts['languages'])} languages, {facts['lines']} parallel "
+        f"{Path(facts['model']['name']).name}: {len(facts['languages'])} languages, {facts['lines']} parallel "
         f"lines; layers {named}",
         highlight=False,
     )
