@@ -41,6 +41,7 @@ def _save(figure: Any, file: Path) -> Path:
 
 def _specificity(facts: Mapping[str, Any]) -> Any:
     rows = [row for row in facts["measures"] if "index" in row]
+    model = Path(facts["model"]["name"]).name
     layers = facts["layers"]
     size = (5.2 + 0.32 * layers, 1.4 + 0.3 * len(rows))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
@@ -55,7 +56,7 @@ def _specificity(facts: Mapping[str, Any]) -> Any:
         said = _VERDICTS.get(row.get("verdict", ""), row.get("verdict", ""))
         axes.text(layers - 0.3, y, said, va="center", fontsize=8, clip_on=False)
     axes.set_title(
-        f"Language specificity by layer: {Path(facts['model']['name']).name}\nRight: which end is more "
+        f"Language specificity by layer: {model}\nRight: which end is more "
         "specific than the middle, 95% intervals",
         fontsize="medium",
     )
@@ -67,6 +68,7 @@ def _specificity(facts: Mapping[str, Any]) -> Any:
 
 def _curves(facts: Mapping[str, Any], half: str) -> Any:
     rows = [row for row in facts["measures"] if row["half"] == half]
+    model = Path(facts["model"]["name"]).name
     columns = 3
     lines = -(-len(rows) // columns)
     figure, grid = plt.subplots(
@@ -88,7 +90,7 @@ def _curves(facts: Mapping[str, Any], half: str) -> Any:
     for axes in [*grid.flat][len(rows) :]:
         axes.set_visible(False)
     figure.suptitle(
-        f"{Path(facts['model']['name']).name}, {half}: mean with 95% interval; faint: each language or pair",
+        f"{model}, {half}: mean with 95% interval; faint: each language or pair",
         fontsize="medium",
     )
     return figure

@@ -26,10 +26,10 @@ def show_layers(facts: Mapping[str, Any], files: Sequence[Any] = ()) -> None:
     console = Console()
     for warning in facts["warnings"]:
         console.print(f"[yellow]warning:[/] {warning}", highlight=False)
-    quarter = facts["quarters"]
+    model, quarter = Path(facts["model"]["name"]).name, facts["quarters"]
     named = ", ".join(f"{end} {_range(quarter[end])}" for end in ("input", "middle", "output"))
     console.print(
-        f"{Path(facts['model']['name']).name}: {len(facts['languages'])} languages, {facts['lines']} parallel "
+        f"{model}: {len(facts['languages'])} languages, {facts['lines']} parallel "
         f"lines; layers {named}",
         highlight=False,
     )
