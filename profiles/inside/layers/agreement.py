@@ -13,7 +13,7 @@ from profiles.profile import Floats
 
 Pairs = Sequence[tuple[int, int]]
 Values = tuple[NDArray[np.float64], NDArray[np.float64]]  # [pairs], [draws, pairs]
-_BLOCK_BYTES = 64 << 20
+_BLOCK_BYTES, _CACHE_BYTES = 64 << 20, 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,16 +97,20 @@ def _unaligned(
 
 
 def _jaccard(means: Floats, pairs: Pairs, top: float) -> NDArray[np.float64]:
-    """[draws, pairs], of the largest |mean| of each language."""
+    """[draws, pairs], of the largest |mean| of each language; equals are in or out together."""
     languages, draws, units = means.shape
     count = max(1, min(units, round(top * units)))
-    best = np.argpartition(-np.abs(means), count - 1, axis=2)[:, :, :count]
     out = np.empty((draws, len(pairs)))
-    chosen = np.zeros((languages, units), np.float32)
-    for draw in range(draws):
-        chosen[:] = 0
-        np.put_along_axis(chosen, best[:, draw], 1, axis=1)
-        shared = chosen @ chosen.T
-        for p, (a, b) in enumerate(pairs):
-            out[draw, p] = shared[a, b] / (2 * count - shared[a, b])
+    first, second = (np.array([pair[i] for pair in pairs]) for i in (0, 1))
+    step = max(1, _CACHE_BYTES // (4 * languages * units))
+    for start in range(0, draws, step):
+        size = np.abs(means[:, start : start + step]).transpose(1, 0, 2)
+        least = np.partition(size, units - count, axis=2)[:, :, units - count, None]
+        # Units that are never active are nobody's most active ones, however few others there are.
+        chosen = ((size >= least) & (size > 0)).astype(np.float32)
+        shared = chosen @ chosen.transpose(0, 2, 1)  # [draws, languages, languages]
+        own = np.einsum("dkk->dk", shared)
+        both = shared[:, first, second]
+        either = own[:, first] + own[:, second] - both
+        out[start : start + step] = both / np.maximum(either, 1)
     return out

@@ -13,7 +13,7 @@ from profiles.profile import Floats
 
 # A neuron that no language activates on so many of its tokens has counts too small to say anything.
 LIVE = 0.01
-_BLOCK_BYTES = 32 << 20
+_BLOCK_BYTES = 2 << 20  # so little that what is made of it stays in the core's cache
 _TINY = np.float32(np.finfo(np.float32).tiny)
 
 
