@@ -26,9 +26,9 @@ def shape(values: Tensor) -> tuple[Tensor, Tensor]:
     units = values.shape[-1]
     size = values.abs()
     total = size.sum(-1)
-    norm = values.square().sum(-1).sqrt()
+    norm = torch.linalg.vector_norm(values, dim=-1)
     # x ln x is 0 at 0, and so is 0 times the logarithm of the least number there is.
-    product = (size * size.clamp_min(_TINY).log()).sum(-1)
+    product = torch.linalg.vecdot(size, size.clamp_min(_TINY).log_())
     some = (total > 0) & (norm > 0)
     total, norm = total.where(some, 1.0), norm.where(some, 1.0)
     root = math.sqrt(units)
