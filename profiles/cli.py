@@ -9,6 +9,7 @@ import typer
 from profiles.commands.contextualize import contextualize
 from profiles.commands.evaluate import evaluate
 from profiles.commands.inspect import inspect
+from profiles.commands.layers import layers
 from profiles.commands.profile import profile
 from profiles.commands.report import report
 from profiles.commands.scores import scores
@@ -37,6 +38,6 @@ def main(
     """Control the language a served model answers in."""
 
 
-for verb in (profile, scores, contextualize, evaluate, report):
+for verb in (profile, scores, layers, contextualize, evaluate, report):
     app.command()(verb)
 app.add_typer(inspect, name="inspect")

@@ -100,9 +100,19 @@ def within(
 
 
 def read_text(
-    source: str, languages: str | None, limit: int | None, columns: str | None
+    source: str,
+    languages: str | None,
+    limit: int | None,
+    columns: str | None,
+    *,
+    only: bool = False,
 ) -> tuple[Corpus, list[str]]:
     """(the corpus with all of its languages, those of them that were asked for).
+
+    Args:
+        source, limit, columns: see `read_corpus`.
+        languages: comma-separated tags; None for all.
+        only: read no other languages than those.
 
     Raises:
         CorpusError: it cannot be read, or lacks one of them.
@@ -110,7 +120,7 @@ def read_text(
     from profiles.corpora.corpus import read_corpus
 
     wanted = tags(languages)
-    named = wanted if "{language}" in source else None
+    named = (wanted or None) if only else wanted if "{language}" in source else None
     text = read_corpus(source, named, limit=limit, columns=_columns(columns))
     within(wanted, text.texts, CorpusError, f"{source} has no text in")
     return text, wanted or [*text.texts]

@@ -24,6 +24,9 @@ def report(
     evaluation: Annotated[
         Path | None, typer.Option(help="Folder or file that `langsteer evaluate` wrote.")
     ] = None,
+    layers: Annotated[
+        Path | None, typer.Option(help="Folder or file that `langsteer layers` wrote.")
+    ] = None,
     memories: Annotated[
         Path | None,
         typer.Option(
@@ -57,6 +60,7 @@ def report(
         from profiles.report.clean import clean
         from profiles.report.collection import read_collection
         from profiles.report.evaluation import read_evaluation
+        from profiles.report.layers_file import read_layers_file
         from profiles.report.write import write
 
         expect = None
@@ -68,9 +72,12 @@ def report(
         command = ["langsteer", "report", *([model] if model else [])]
         command += ["--profiles", str(profiles)]
         command += ["--evaluation", str(evaluation)] if evaluation else []
+        command += ["--layers", str(layers)] if layers else []
         command += ["--memories", str(memories)] if memories else []
         command += ["--mixing", str(mixing)] if mixing else []
         data = account(collection, found, [*command, "--out", str(page)])
+        if layers:
+            data["layers"] = clean(read_layers_file(layers, collection.model))
         if memories:
             data["memories"] = clean(memories_facts(read_store(memories, collection.model)))
         if mixing:

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from profiles.judging.instructions import language_name
 from profiles.judging.table import short
 from profiles.report.account import ROLES
+from profiles.report.layers_section import layers_section
 from profiles.report.memories_section import memories_section
 from profiles.report.mixing_section import mixing_section
 from profiles.report.plots import TOWARDS, draw_plots
@@ -38,6 +39,7 @@ _CONDITIONS = {
 }
 # What is inside the model: sections whose facts may be there, and what the templates show of them.
 _INSIDE: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "layers": layers_section,
     "memories": memories_section,
     "mixing": mixing_section,
 }

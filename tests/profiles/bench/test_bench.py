@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from profiles.bench import ap, finding, inside_memories, learning
+from profiles.bench import ap, finding, inside_layers, inside_memories, learning
 from profiles.bench.plain import plain_selection
 from profiles.bench.rounds import Comparison, compare
 from profiles.bench.text import bench_corpus
@@ -133,6 +133,16 @@ def test_the_plain_selection_is_top_and_bottom() -> None:
     scores = np.array([[0.5, 0.1, 0.9, 0.3, 0.7]])
     assert plain_selection(scores, 4) == [[1, 3, 4, 2]]
     assert sorted(plain_selection(scores, 99)[0]) == [*range(5)]
+
+
+def test_inside_layers(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    size = ["--languages", "2", "--lines", "20", "--draws", "5", "--rounds", "1"]
+    found = bench(inside_layers.main, *size)
+    assert (found["languages"], found["lines"], found["draws"]) == (2, 20, 5)
+    assert found["reading"]["ratio"] > 0
+    assert found["all"]["ratio"] > 0
+    inside_layers.show(found)
+    assert "times the bare forward passes" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("whole", [True, False])

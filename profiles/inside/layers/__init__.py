@@ -1,0 +1,1 @@
+"""How specific to languages each layer's FFN is (Bhattacharya & Bojar 2023)."""

@@ -1,0 +1,111 @@
+"""What contrasts say, in sentences. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from profiles.inside.layers.contrast import Contrast
+from profiles.inside.layers.measures import MEASURES
+
+Verdict = Literal["holds", "output only", "input only", "reversed", "undecided"]
+# In the order in which they are told.
+VERDICTS: dict[Verdict, str] = {
+    "holds": "the layers nearest input and those nearest output are both more specific than the "
+    "middle",
+    "output only": "only the layers nearest output are more specific than the middle",
+    "input only": "only the layers nearest input are more specific than the middle",
+    "reversed": "neither end is more specific than the middle, and together they are less so",
+    "undecided": "the intervals leave open whether either end is more specific than the middle",
+}
+_ENDS = ("input", "output")
+
+
+def verdict(found: Mapping[str, Contrast]) -> Verdict:
+    """Whether Bhattacharya & Bojar's finding, both ends more specific, holds by one measure."""
+    more = [end for end in _ENDS if found[end].outcome == "more"]
+    if len(more) == 2:
+        return "holds"
+    if more:
+        return "output only" if more == ["output"] else "input only"
+    return "reversed" if found["both"].outcome == "less" else "undecided"
+
+
+def sentence(name: str, half: str, groups: int, quarter: Mapping[str, float], found: Any) -> str:
+    """One measure's, e.g. "Detectors, flatness: ...".
+
+    Args:
+        name: of the measure.
+        half: of the FFN.
+        groups: languages, or pairs, it is the mean of.
+        quarter: the measure's means over the layers of "input", "middle" and "output".
+        found: see `contrasts`.
+    """
+    measure = MEASURES[name]
+    many = {"language": "languages", "pair": "pairs"}.get(measure.groups)
+    ends = []
+    for end in _ENDS:
+        contrast = found[end]
+        said = {"more": "more", "less": "less", "undecided": "undecided whether more or less"}
+        share = f", above 0 in {contrast.groups_for} of {groups} {many}" if many else ""
+        ends.append(
+            f"{end} {said[contrast.outcome]} specific ({contrast.value:+.3f}, {contrast.low:+.3f} "
+            f"to {contrast.high:+.3f}{share})"
+        )
+    return (
+        f"{half.capitalize()}, {measure.title}: {quarter['input']:.3f} near input, "
+        f"{quarter['middle']:.3f} in the middle, {quarter['output']:.3f} near output; "
+        f"{'; '.join(ends)}."
+    )
+
+
+def summary(model: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The whole of it, for people: how the measures vote on either end, and on both.
+
+    Args:
+        model: its name.
+        rows: the measures that have a "verdict" and "contrasts", see `analyse`.
+    """
+    if not rows:
+        return [f"{model} has two layers only: there is no middle to compare its ends with."]
+    count = len(rows)
+    out = []
+    for end, outermost in (("output", "last"), ("input", "first")):
+        near, alone = (
+            Counter(row["contrasts"][which]["outcome"] for row in rows)
+            for which in (end, outermost)
+        )
+        out.append(
+            f"The layers nearest {end} are more specific to languages than the middle by "
+            f"{near['more']} of {count} measures, less by {near['less']}, undecided by "
+            f"{near['undecided']}; the {outermost} layer alone is so by {alone['more']}, less by "
+            f"{alone['less']}."
+        )
+    # An interval over many lines excludes 0 though there is next to nothing to see.
+    if ratios := [
+        row["contrasts"]["input"]["value"] / row["contrasts"]["output"]["value"]
+        for row in rows
+        if row["contrasts"]["output"]["outcome"] == "more"
+    ]:
+        out.append(
+            "Where the layers nearest output are more specific, those nearest input are so by "
+            f"{statistics.median(ratios):.2f} times as much, in the median over the measures."
+        )
+    for which, meaning in VERDICTS.items():
+        mine: dict[str, list[str]] = {}
+        for row in rows:
+            if row["verdict"] == which:
+                mine.setdefault(row["half"], []).append(row["name"])
+        if mine:
+            named = "; ".join(f"{half} {', '.join(names)}" for half, names in mine.items())
+            out.append(f"By {sum(map(len, mine.values()))} of {count}, {meaning}: {named}.")
+    verdicts = {row["verdict"] for row in rows}
+    if verdicts == {"holds"}:
+        word = "holds by every measure"
+    elif "holds" in verdicts:
+        word = "holds by some measures and not by others"
+    else:
+        word = "holds by no measure"
+    return [f"On {model}, that both ends are the more language-specific {word}.", *out]
