@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
@@ -120,6 +120,14 @@ class Metrics:
             registry=registry,
         )
         self._seen_tokens = 0
+        # A counter that is not there until it is 1 has, for Prometheus, never risen.
+        for result in ("ok", "invalid"):
+            self._policies.labels(result)
+            self._accesses.labels(result)
+        for unwatched in get_args(Unwatched):
+            self._unwatched.labels(unwatched)
+        for reason in get_args(Reason):
+            self._refused.labels(reason)
 
     def finished(self, labels: dict[str, str], outcome: Outcome) -> None:
         """Count a steered request that came to its end."""

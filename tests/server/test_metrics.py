@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry
 
+from server.errors import Reason
 from server.facts import FactsRefresh
-from server.metrics import Metrics
+from server.metrics import Metrics, Unwatched
 
 
 def value(registry: CollectorRegistry, name: str) -> float:
@@ -63,7 +64,8 @@ async def test_a_failing_engine_fails_no_scrape() -> None:
 def test_multiprocess_mode(tmp_path: Path) -> None:
     script = """
 from prometheus_client import CollectorRegistry, generate_latest, multiprocess
-from server.metrics import Metrics
+from server.errors import Reason
+from server.metrics import Metrics, Unwatched
 metrics = Metrics()
 metrics.profiles(3)
 metrics.refused("bad_type")
@@ -81,3 +83,17 @@ print(generate_latest(registry).decode())
     ).stdout
     assert "langsteer_profiles_loaded 3.0" in shown
     assert 'langsteer_requests_refused_total{reason="bad_type"} 1.0' in shown
+
+
+def test_what_has_few_labels_is_there_before_it_happens() -> None:
+    """The first time is to be seen as a rise: `increase` of a series that begins at 1 is 0."""
+    registry = CollectorRegistry()
+    Metrics(registry)
+    for name, label, values in (
+        ("langsteer_policy_reloads_total", "result", ("ok", "invalid")),
+        ("langsteer_access_reloads_total", "result", ("ok", "invalid")),
+        ("langsteer_monitor_dropped_total", "reason", get_args(Unwatched)),
+        ("langsteer_requests_refused_total", "reason", get_args(Reason)),
+    ):
+        for found in values:
+            assert registry.get_sample_value(name, {label: found}) == 0
