@@ -57,6 +57,7 @@ def test_tables_on_screen(
     tmp_path: Path,
 ) -> None:
     options = ["--corpus", str(corpus_folder), "--out", str(tmp_path), "--languages", "ja"]
+    options += ["--steps", "4"]
     result = run(app, ["profile", str(tiny_folder), *options])
     assert result.exit_code == 0, result.output
     assert "Overlap" in result.stdout
