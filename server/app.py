@@ -107,8 +107,10 @@ class SteeringEndpoints:
             # Outside the others: who is refused costs nothing further in.
             app.add_middleware(AccessMiddleware, rules=lambda: access.rules, metrics=metrics)
         # Outermost: refusals are recorded too.
-        log = RequestLog(settings.request_log) if settings.request_log else None
-        app.add_middleware(Observed, log=log, lost=metrics.unlogged)
+        log: RequestLog | None = None
+        if settings.request_log is not None:
+            log = RequestLog(settings.request_log, metrics.unlogged)
+        app.add_middleware(Observed, log=log)
         self._attach_endpoints(app, refresh, aliases)
 
     def _attach_endpoints(

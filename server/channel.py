@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from starlette.types import Message, Receive
+from typing import Any
+
+from starlette.types import Message, Receive, Scope
+
+from server import scopes
+from server.body import Body
+from steering.request import SteeringRequest
 
 
 async def read(receive: Receive, limit: int | None) -> tuple[list[Message], bool]:
@@ -28,3 +34,12 @@ def replay(messages: list[Message], receive: Receive) -> Receive:
         return await receive() if message is None else message
 
     return channel
+
+
+def replaced(
+    scope: Scope, receive: Receive, fields: dict[str, Any], request: SteeringRequest | None
+) -> tuple[Scope, Receive]:
+    """Scope and channel of a request whose body is now `fields`, and the steering with it."""
+    body = Body.rewritten(fields, request)
+    message: Message = {"type": "http.request", "body": body, "more_body": False}
+    return scopes.resized(scope, len(body)), replay([message], receive)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -16,6 +17,7 @@ from profiles.models.resolve import resolve_model
 from server import options
 from server.access_file import read_access
 from server.folder import read_folder
+from server.line_file import LineFile
 from server.policy_file import read_policy
 from server.settings import PREFIX, Settings
 from steering.capacity import plan
@@ -86,7 +88,13 @@ def launch(
         if value is not None
     }
     # All of them before what takes long.
-    Settings.load({**os.environ, **settings})
+    chosen = Settings.load({**os.environ, **settings})
+    for log in (chosen.request_log, chosen.monitor_log):
+        if log is not None:
+            LineFile(log).check()
+    if chosen.policy is not None or chosen.access is not None:
+        # It will have them read again, once the server listens to it; until then it ends nothing.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if policy is not None:
         read_policy(policy, max_strength)
     keyed = access is not None and read_access(access).keyed

@@ -7,7 +7,13 @@ import os
 from pathlib import Path
 from typing import TextIO
 
+from profiles.errors import LangsteerError
+
 logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
+
+
+class LogFileError(LangsteerError):
+    """A log cannot be written."""
 
 
 class LineFile:
@@ -25,18 +31,33 @@ class LineFile:
         self._file: TextIO | None = None
         self._failing = False
 
-    def append(self, line: str) -> None:
-        """Write a line, which has no line break, and let it be seen at once."""
+    def check(self) -> None:
+        """Make sure that it can be written, which makes it.
+
+        Raises:
+            LogFileError: it cannot.
+        """
+        try:
+            self._current()
+        except OSError as error:
+            raise LogFileError(
+                f"cannot write the log file {self._path}: {error.strerror or error}"
+            ) from error
+
+    def append(self, line: str) -> bool:
+        """Write a line, which has no line break, for all to see at once; False if it is lost."""
         try:
             file = self._current()
             file.write(line + "\n")
             file.flush()
             self._failing = False
+            return True
         except OSError as error:
             if not self._failing:
                 logger.error("cannot write %s: %s", self._path, error.strerror or error)
             self._failing = True
             self.close()
+            return False
 
     def close(self) -> None:
         """Let the file go; the next line opens it again."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, cast
 
-from starlette import formparsers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server import channel, scopes
 from server.aliases import Aliases
@@ -18,6 +16,7 @@ from server.applied import AppliedSteering
 from server.body import Body
 from server.catalog import Catalog
 from server.decide import decide
+from server.denial import deny
 from server.enforcer import NOT_ENFORCED, Ask, Enforcer
 from server.errors import ApiError, BodyTooLargeError
 from server.exchange import Exchange, RawHeader
@@ -31,8 +30,8 @@ from server.policy.ruling import Ruling
 from server.policy.unheld import unheld
 from server.refusal import Refusal
 from server.routes import OWN_PATHS, STEERABLE, is_own, makes_no_text
+from server.timed import timed
 from server.wish import HEADER
-from steering.request import SteeringRequest
 
 _HEADER = HEADER.lower().encode()
 # Sent to these, the header of a client that always sends it means nothing: no text is made.
@@ -40,6 +39,8 @@ _INERT = (
     *("/v1/responses/", "/v1/messages/count_tokens", OWN_PATHS),
     *("/ping", "/tokenize", "/detokenize", "/v1/load_lora_adapter", "/v1/unload_lora_adapter"),
 )
+
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 # What is applied, nothing where no text is made; and the body as it was asked.
 _Decision = tuple[AppliedSteering | None, dict[str, Any]]
@@ -91,8 +92,8 @@ class SteeringMiddleware:
         self._enforcer = Enforcer(metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket" and self._gate is not None:
-            return await self._gate.websocket(self.app, scope, receive, send)
+        if scope["type"] == "websocket":
+            return await self._websocket(scope, receive, send)
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         path = scopes.route(scope)
@@ -116,31 +117,38 @@ class SteeringMiddleware:
         messages, whole = await channel.read(receive, limit)
         if messages[-1]["type"] == "http.disconnect":
             return None  # nobody is left to answer
-        app = self.app if makes_no_text(path) else self._timed(time.perf_counter())
+        app = self.app if makes_no_text(path) else timed(self.app, self._metrics.handed_on)
         replay = channel.replay(messages, receive)
         raw = b"".join(message.get("body", b"") for message in messages)
-        body = Body(raw, media_type, _charset(content_type) if form else "") if whole else None
+        charset = scopes.charset(content_type) if form else ""
+        body = Body(raw, media_type, charset) if whole else None
+        if media_type in _FORMS and not whole and not makes_no_text(path):
+            # It may ask for steering where nobody has looked.
+            error: ApiError = BodyTooLargeError(
+                f"the form has more than {self._max_body} bytes, which is as much as is searched "
+                "for steering (LANGSTEER_MAX_BODY_MB)",
+                reason="too_large",
+            )
+            return await self._refuse(error, "", scope, receive, send)
         ruling: Ruling | None = None
         decision: _Decision | None = None
         if gate is not None:
             ruling, fields = gate.rule(scope, path, body)
             if ruling.applied is not None:
                 decision = ruling.applied, cast(dict[str, Any], fields)
-        if body is not None and (ruling is None or path not in STEERABLE):
+        if ruling is None or path not in STEERABLE:
             try:
                 decision = self._decide(path, scope, body)
             except ApiError as error:
-                self._metrics.refused(error.reason)
-                if ruling is not None:
-                    raise Refusal(error, ruling.rule) from error
-                return await JSONResponse(error.to_body(), error.status)(scope, receive, send)
-        tap = self._tap(path, send, decision[0] if decision else None, ruling)
+                rule = ruling.rule if ruling is not None else ""
+                return await self._refuse(error, rule, scope, receive, send)
+        tap = self._tap(path, scope, send, decision[0] if decision else None, ruling)
         send = tap.send if tap else send
         try:
             if decision is not None:
                 applied, fields = decision
                 if applied is None:
-                    return await app(*_replaced(scope, receive, fields, None), send)
+                    return await app(*channel.replaced(scope, receive, fields, None), send)
                 return await self._steered(app, scope, receive, send, applied, fields, ruling, tap)
             if ruling is not None:
                 send = Exchange(receive, send, ruling.header(), ruling.always()).send
@@ -149,19 +157,36 @@ class SteeringMiddleware:
             if tap:
                 tap.end()
 
-    def _timed(self, since: float) -> ASGIApp:
-        """What comes next, and notes how long after `since` it is first called."""
-        waiting = [since]
+    async def _refuse(
+        self, error: ApiError, rule: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self._metrics.refused(error.reason)
+        await self._refusal(error, rule)(scope, receive, send)
 
-        async def first(scope: Scope, receive: Receive, send: Send) -> None:
-            if waiting:
-                self._metrics.handed_on(time.perf_counter() - waiting.pop())
-            await self.app(scope, receive, send)
+    def _refusal(self, error: ApiError, rule: str) -> JSONResponse:
+        """The answer; under a policy it names the rule, "" where none was met yet."""
+        if self._gate is not None:
+            return Refusal(error, rule).response()
+        return JSONResponse(error.to_body(), error.status)
 
-        return first
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a connection on, unless it asks for what cannot be had over it."""
+        try:
+            self._decide(scopes.route(scope), scope, None)
+        except ApiError as error:
+            self._metrics.refused(error.reason)
+            return await deny(self._refusal(error, ""), str(error), scope, receive, send)
+        if self._gate is not None:
+            return await self._gate.websocket(self.app, scope, receive, send)
+        return await self.app(scope, receive, send)
 
     def _tap(
-        self, path: str, send: Send, applied: AppliedSteering | None, ruling: Ruling | None
+        self,
+        path: str,
+        scope: Scope,
+        send: Send,
+        applied: AppliedSteering | None,
+        ruling: Ruling | None,
     ) -> Tap | None:
         """What watches the answer, if somebody does."""
         monitor = self._monitor
@@ -169,15 +194,23 @@ class SteeringMiddleware:
             return None
         if applied is None and ruling is None and not monitor.everything:
             return None
-        return Tap(send, Subject.of(path, applied, ruling), monitor)
+        return Tap(send, Subject.of(path, applied, ruling), monitor, scopes.request_id(scope))
 
-    def _decide(self, path: str, scope: Scope, body: Body) -> _Decision | None:
-        """The steering asked for, and the body without an alias; None where it stays as it is."""
+    def _decide(self, path: str, scope: Scope, body: Body | None) -> _Decision | None:
+        """The steering asked for, and the body without an alias; None where it stays as it is.
+
+        Args:
+            path: the route.
+            scope: of the request.
+            body: None where there is none that could be read.
+        """
         header = () if path.startswith(_INERT) else scopes.headers(scope, _HEADER)
-        asks = body.suspicious() or (self._aliases is not None and body.names_colon())
+        asks = body is not None and (
+            body.suspicious() or (self._aliases is not None and body.names_colon())
+        )
         if not header and not asks:
             return None
-        sent: Any = body.parse() if asks or path in STEERABLE else None
+        sent: Any = body.parse() if body is not None and (asks or path in STEERABLE) else None
         catalog = self._catalog()
         fields = self._aliases.read(sent, path, catalog) if self._aliases is not None else sent
         applied = decide(
@@ -189,7 +222,7 @@ class SteeringMiddleware:
         )
         if applied is None and fields is sent:
             return None
-        if len(body.raw) > self._max_body:
+        if body is not None and len(body.raw) > self._max_body:
             raise BodyTooLargeError(
                 f"the body has {len(body.raw)} bytes; one that asks for steering may have "
                 f"{self._max_body} (LANGSTEER_MAX_BODY_MB)",
@@ -213,7 +246,7 @@ class SteeringMiddleware:
 
         async def ask(applied: AppliedSteering, send: Send) -> None:
             request = applied.request()
-            await app(*_replaced(scope, exchange.receive, fields, request), send)
+            await app(*channel.replaced(scope, exchange.receive, fields, request), send)
 
         hashes = applied.hashes()
         # Nothing was awaited since the catalogue was read: what it offered is still loaded.
@@ -265,21 +298,3 @@ class SteeringMiddleware:
             policy=ruling.rule,
             chosen=chosen,
         )
-
-
-def _replaced(
-    scope: Scope, receive: Receive, fields: dict[str, Any], request: SteeringRequest | None
-) -> tuple[Scope, Receive]:
-    """Scope and channel of a request whose body is now `fields`, and the steering with it."""
-    body = Body.rewritten(fields, request)
-    message: Message = {"type": "http.request", "body": body, "more_body": False}
-    return scopes.resized(scope, len(body)), channel.replay([message], receive)
-
-
-def _charset(content_type: str) -> str:
-    """The charset that Starlette will read a form by, in small letters; "" for none."""
-    # Its own parser, so that no two readings of one header differ; None where it reads no forms.
-    parse: Any = getattr(formparsers, "parse_options_header", None)
-    options = parse(content_type)[1] if parse else {}
-    charset: bytes = options.get(b"charset", b"")
-    return charset.decode("latin-1").strip().lower()

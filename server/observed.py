@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server import scopes
 from server.request_log import RequestLog
-from server.request_record import REQUEST_ID, RequestRecord
-from server.routes import OWN_PATHS, STEERABLE, makes_no_text, operates_steering
+from server.request_record import REQUEST_ID, RequestRecord, template
+from server.routes import makes_no_text, operates_steering
 
 _CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -25,7 +23,6 @@ class Observed:
     Args:
         app: what comes next.
         log: the request log; None where there is none.
-        lost: called for each line the log had no room for.
         tracer: makes spans; by default that of vLLM's provider, once it has set one.
     """
 
@@ -34,12 +31,10 @@ class Observed:
         app: ASGIApp,
         *,
         log: RequestLog | None,
-        lost: Callable[[], None],
         tracer: Tracer | None = None,
     ) -> None:
         self.app = app
         self._log = log
-        self._lost = lost
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +61,7 @@ class Observed:
             key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]
         }
         return tracer.start_span(
-            f"{scope['method']} {path}" if _known(path) else scope["method"],
+            f"{scope['method']} {route}" if (route := template(path)) else scope["method"],
             context=propagate.extract(carrier),
             kind=SpanKind.SERVER,
         )
@@ -103,10 +98,5 @@ class Observed:
             if record.failed:
                 span.set_status(Status(StatusCode.ERROR))
             span.end()
-            if self._log is not None and not self._log.note(record):
-                self._lost()
-
-
-def _known(path: str) -> bool:
-    """Whether a path may be in a span's name, of which there are to be few."""
-    return path in STEERABLE or path.startswith(OWN_PATHS)
+            if self._log is not None and record.worth_a_line:
+                self._log.note(record)

@@ -12,10 +12,12 @@ from typing import Any
 from starlette.types import Message, Scope
 
 from server import scopes
+from server.routes import OWN_PATHS, STEERABLE
 
 REQUEST_ID = b"x-request-id"
-# As vLLM takes it over; a line break, or a megabyte, is not to get into logs.
-_ID = re.compile(r"[!-~]{1,128}")
+# Anybody may send a path of a megabyte.
+_LONGEST = 200
+_PROFILE = re.compile(rf"({re.escape(OWN_PATHS)}profiles/)(?!reload$)[^/]+")
 _TOLD = {
     b"x-steering-profile": "steering",
     b"x-steering-policy": "policy",
@@ -35,10 +37,9 @@ class RequestRecord:
     """
 
     def __init__(self, scope: Scope) -> None:
-        sent = scopes.header(scope, REQUEST_ID)
-        self.request_id = sent if _ID.fullmatch(sent) else uuid.uuid4().hex
+        self.request_id = scopes.request_id(scope) or uuid.uuid4().hex
         self._method: str = scope["method"]
-        self._route = scopes.route(scope)
+        self._route = scopes.route(scope)[:_LONGEST]
         self._began = time.monotonic()
         self._time = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._status = 0
@@ -60,6 +61,11 @@ class RequestRecord:
             if body and self._first is None:
                 self._first = time.monotonic()
             self._complete = not message.get("more_body", False)
+
+    @property
+    def worth_a_line(self) -> bool:
+        """Whether it is for the log: what came without a key is not, or anybody could fill it."""
+        return self._status != 401
 
     @property
     def failed(self) -> bool:
@@ -86,10 +92,19 @@ class RequestRecord:
         """A span's attributes: OpenTelemetry's names where it has them, else `langsteer.`'s."""
         found: dict[str, str | int | bool] = {
             "http.request.method": self._method,
-            "http.route": self._route,
+            "url.path": self._route,
             "langsteer.request_id": self.request_id,
             "langsteer.complete": self._complete,
         }
+        if route := template(self._route):
+            found["http.route"] = route
         if self._status:
             found["http.response.status_code"] = self._status
         return found | {f"langsteer.{name}": value for name, value in self._told.items()}
+
+
+def template(path: str) -> str:
+    """The route that a path is of, as there are few of them; "" for paths that are not ours."""
+    if path in STEERABLE:
+        return path
+    return _PROFILE.sub(r"\1{name}", path) if path.startswith(OWN_PATHS) else ""

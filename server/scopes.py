@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Any
 
+from starlette import formparsers
 from starlette.types import Scope
+
+# As vLLM takes it over; a line break, or a megabyte, is not to get into logs.
+_ID = re.compile(r"[!-~]{1,128}")
 
 
 def route(scope: Scope) -> str:
@@ -24,6 +30,12 @@ def headers(scope: Scope, name: bytes) -> tuple[str, ...]:
     return tuple(value.decode("latin-1") for key, value in scope["headers"] if key == name)
 
 
+def request_id(scope: Scope) -> str:
+    """The client's X-Request-Id, or the one that was made for it; "" where it is unfit for logs."""
+    sent = header(scope, b"x-request-id")
+    return sent if _ID.fullmatch(sent) else ""
+
+
 def api_keys(scope: Scope) -> tuple[str, ...]:
     """Every API key a request came with, as vLLM reads `Authorization`, or in `X-Api-Key`."""
     return keys_in(headers(scope, b"x-api-key"), headers(scope, b"authorization"))
@@ -37,6 +49,15 @@ def keys_in(own: Iterable[str], authorization: Iterable[str]) -> tuple[str, ...]
         if scheme.lower() == "bearer":
             found.append(key)
     return tuple(key for key in found if key)
+
+
+def charset(content_type: str) -> str:
+    """The charset that Starlette will read a form by, in small letters; "" for none."""
+    # Its own parser, so that no two readings of one header differ; None where it reads no forms.
+    parse: Any = getattr(formparsers, "parse_options_header", None)
+    options = parse(content_type)[1] if parse else {}
+    found: bytes = options.get(b"charset", b"")
+    return found.decode("latin-1").strip().lower()
 
 
 def content_length(scope: Scope) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable
 from threading import Condition, Thread
@@ -12,6 +13,7 @@ logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
 
 Job = Callable[[], None]
 _LIMIT = 32 << 20
+_TURN = 0.001  # seconds; Python's own is five times that
 _LAST = 5.0  # seconds that the process's end waits for what is still in line
 _OVERHEAD = 1 << 10  # bytes a job counts for beside its data, which bounds their number
 
@@ -51,6 +53,8 @@ class Worker:
             if self._thread is None:
                 self._thread = Thread(target=self._run, name=f"langsteer-{self._name}", daemon=True)
                 self._thread.start()
+                # While a job computes, the event loop waits for the interpreter as long as this.
+                sys.setswitchinterval(min(sys.getswitchinterval(), _TURN))
                 # A daemon is not waited for, and may not be: a job could hang.
                 atexit.register(self.settle, _LAST)
             self._changed.notify_all()

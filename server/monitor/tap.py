@@ -22,15 +22,19 @@ class Tap:
         send: the server's channel.
         subject: the request's.
         monitor: gets the answer.
+        request_id: of the request; "" where it has none.
 
     Attributes:
         subject: as given; may be changed before the answer starts.
     """
 
-    def __init__(self, send: Send, subject: Subject, monitor: Monitor) -> None:
+    def __init__(
+        self, send: Send, subject: Subject, monitor: Monitor, request_id: str = ""
+    ) -> None:
         self._send = send
         self.subject = subject
         self._monitor = monitor
+        self._request_id = request_id
         self._watch: Watch | None = None
         self._stream = False
         self._complete = False
@@ -60,7 +64,8 @@ class Tap:
         self._stream = form == "stream"
         if message["status"] >= 300 or not readable:
             return
-        request_id = (header(message, b"x-request-id") or b"").decode("latin-1")[:128]
+        told = (header(message, b"x-request-id") or b"").decode("latin-1")[:128]
+        request_id = told or self._request_id
         self._watch = self._monitor.watch(self.subject, stream=self._stream, request_id=request_id)
 
     def _keep(self, watch: Watch, body: bytes) -> None:

@@ -25,7 +25,7 @@ class Seen:
         choice: which of several, from 0.
         finding: its languages.
         characters: how long it is, with all that is not counted.
-        request_id: X-Request-Id of the answer, or its own id.
+        request_id: X-Request-Id of the answer, or of the request, or the answer's own id.
         stream: whether it came as a stream.
         kept: the beginning and the end of it, as far as they are kept.
     """

@@ -221,7 +221,7 @@ class EngineControl:
             EngineError: the first proof that failed.
         """
         for engine in range((await self.facts()).engines):
-            await Canary(self._client, engine).prove(requests, strongest)
+            await self._answer(Canary(self._client, engine).prove(requests, strongest))
 
     async def _ask(self, method: str, *args: Any) -> list[list[dict[str, Any]]]:
         """Every engine's answers, one a worker."""

@@ -116,5 +116,5 @@ async def test_other_scopes_pass(stack: Any) -> None:
     async def nothing(*_: Any) -> Any: ...
 
     for kind in ("lifespan", "websocket"):
-        await stack.app({"type": kind}, nothing, nothing)
+        await stack.app({"type": kind, "path": "/v1/realtime", "headers": []}, nothing, nothing)
     assert seen == ["lifespan", "websocket"]

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.types import Message, Scope
 
 from server.catalog import Catalog
 from steering.request import SteeringRequest
@@ -146,8 +147,39 @@ async def test_large_bodies(stack: Any) -> None:
     answer = await stack.raw(b'{"prompt": "' + filler + b'", "steering": {"target": "de"}}')
     assert answer.status_code == 413
     form = {"content-type": "multipart/form-data; boundary=b"}
-    assert (await stack.raw(filler, form, "/v1/audio/transcriptions")).status_code == 200
-    assert stack.upstream.body == filler
+    calls = stack.upstream.calls
+    # Nobody has looked whether it asks for steering.
+    refused = await stack.raw(filler, form, "/v1/audio/transcriptions")
+    assert (refused.status_code, stack.upstream.calls) == (413, calls)
+    assert "LANGSTEER_MAX_BODY_MB" in refused.text
+
+
+async def test_a_header_asks_whatever_the_body_is(stack: Any) -> None:
+    headers = {"content-type": "text/plain", "x-steering-target": "de"}
+    answer = await stack.raw(b"x" * 9000, headers, "/v1/audio/transcriptions")
+    assert (answer.status_code, stack.upstream.calls) == (400, 0)
+
+
+@pytest.mark.parametrize("path", ["/v1/realtime", "/v2/next-years-socket"])
+async def test_a_websocket_that_asks_is_refused(stack: Any, path: str) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {
+        "type": "websocket",
+        "path": path,
+        "headers": [(b"x-steering-target", b"de")],
+        "extensions": {"websocket.http.response": {}},
+    }
+    await stack.app(scope, receive, send)
+    assert stack.upstream.calls == 0
+    assert sent[0]["type"] == "websocket.http.response.start"
+    assert sent[0]["status"] == 400
 
 
 async def test_forms_cannot_ask(stack: Any) -> None:

@@ -55,13 +55,13 @@ class Watched:
 
     def __init__(self, folder: Path, *, log: bool = True, traces: bool = True) -> None:
         self.file = folder / "requests.jsonl"
-        self.log = RequestLog(self.file) if log else None
         self.lost = 0
+        self.log = RequestLog(self.file, self.lose) if log else None
         self.exporter = InMemorySpanExporter()
         provider = TracerProvider()
         provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         tracer = provider.get_tracer("test") if traces else None
-        self.app = Observed(APP, log=self.log, lost=self.lose, tracer=tracer)
+        self.app = Observed(APP, log=self.log, tracer=tracer)
 
     def lose(self) -> None:
         self.lost += 1
@@ -175,7 +175,36 @@ async def test_without_log_and_traces_nothing_is_touched(tmp_path: Path) -> None
 
 async def test_lines_there_is_no_room_for_are_counted(tmp_path: Path) -> None:
     watched = Watched(tmp_path)
-    watched.log = RequestLog(watched.file, Worker(limit=0))
-    watched.app = Observed(APP, log=watched.log, lost=watched.lose)
+    watched.log = RequestLog(watched.file, watched.lose, Worker(limit=0))
+    watched.app = Observed(APP, log=watched.log)
     await watched.post("/v1/completions")
+    assert watched.lost == 1
+
+
+async def test_a_path_is_cut_and_who_has_no_key_leaves_no_line(watched: Watched) -> None:
+    """Or anybody could fill the disk."""
+    await watched.post("/v1/completions?status=401")
+    await watched.post("/" + "z" * 5000)
+    (line,) = watched.lines()
+    assert (line["status"], len(line["route"])) == (404, 200)
+    spans = watched.exporter.get_finished_spans()
+    assert [span.name for span in spans] == ["POST /v1/completions", "POST"]
+    assert spans[1].attributes is not None
+    assert "http.route" not in spans[1].attributes
+
+
+async def test_a_profiles_name_is_in_no_spans_name(watched: Watched) -> None:
+    for path in ("profiles/de/load", "profiles/reload"):
+        await watched.post(f"/v1/steering/{path}")
+    assert [span.name for span in watched.exporter.get_finished_spans()] == [
+        "POST /v1/steering/profiles/{name}/load",
+        "POST /v1/steering/profiles/reload",
+    ]
+
+
+async def test_lines_that_cannot_be_written_are_counted(watched: Watched, tmp_path: Path) -> None:
+    watched.log = RequestLog(tmp_path / "no" / "log", watched.lose)
+    watched.app = Observed(APP, log=watched.log)
+    await watched.post("/v1/completions")
+    assert watched.log.worker.settle(20)
     assert watched.lost == 1

@@ -9,6 +9,9 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from profiles.judging.text import read_text
+from server import scopes
+from server.monitor.subject import Subject
+from server.monitor.tap import Tap
 from tests.server.monitor import answers
 
 TEXT = read_text()
@@ -247,3 +250,26 @@ async def test_a_document_that_was_not_sent_whole_is_no_unreadable_one(ruled: An
     await stack.app({**scope, "headers": [(b"content-type", b"application/json")]}, receive, send)
     assert stack.judged() == {}
     assert stack.dropped("unread") == 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "told", "noted"),
+    [("", "", ""), ("mine", "", "mine"), ("mine", "theirs", "theirs"), ("two words", "", "")],
+)
+async def test_an_answer_without_an_id_has_its_requests(sent: str, told: str, noted: str) -> None:
+    """So that the lines of both logs can be joined."""
+    seen: list[str] = []
+
+    class Noting:
+        def watch(self, subject: Any, *, stream: bool, request_id: str) -> None:
+            seen.append(request_id)
+
+    async def send(_message: Any) -> None: ...
+
+    scope: Any = {"headers": [(b"x-request-id", sent.encode())] if sent else []}
+    monitor: Any = Noting()
+    tap = Tap(send, Subject.of("/v1/completions", None, None), monitor, scopes.request_id(scope))
+    headers = [(b"content-type", b"application/json")]
+    headers += [(b"x-request-id", told.encode())] if told else []
+    await tap.send({"type": "http.response.start", "status": 200, "headers": headers})
+    assert seen == [noted]
