@@ -106,6 +106,17 @@ def test_a_bad_policy_is_found_before_anything_is_loaded(
         serve(tmp_path, max_strength=2, policy=file)
 
 
+@pytest.mark.parametrize("option", ["request_log", "monitor"])
+def test_a_log_that_cannot_be_written_is_found_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr(options, "check_version", lambda *_: None)
+    file = tmp_path / "no" / "log"
+    more = {"monitor": {"monitor_log": str(file)}, "request_log": file}
+    with pytest.raises(LangsteerError, match="cannot write the log file .*no/log"):
+        serve(tmp_path, max_strength=2, **{option: more[option]})
+
+
 def test_a_bad_access_file_is_found_before_anything_is_loaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
