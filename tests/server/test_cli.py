@@ -113,7 +113,7 @@ def test_a_log_that_cannot_be_written_is_found_before_anything_is_loaded(
     monkeypatch.setattr(options, "check_version", lambda *_: None)
     file = tmp_path / "no" / "log"
     more = {"monitor": {"monitor_log": str(file)}, "request_log": file}
-    with pytest.raises(LangsteerError, match="cannot write the log file .*no/log"):
+    with pytest.raises(LangsteerError, match=r"cannot write the log file .*no/log"):
         serve(tmp_path, max_strength=2, **{option: more[option]})
 
 
