@@ -16,26 +16,31 @@ def memories_section(facts: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         facts: see `memories_facts`.
     """
-    return {**facts, "plots": [Markup(svg) for svg in _plots(facts["layers"])]}
+    plots = [(title, says, Markup(svg)) for title, says, svg in _plots(facts["layers"])]
+    return {**facts, "plots": plots}
 
 
-def _plots(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _plots(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """(title, how to read it, SVG) of each."""
+
     def column(part: str, name: str) -> list[float | None]:
         return [row[part][name] for row in rows]
 
     plots = [
-        draw_layers(
+        _plot(
             "in-refinement",
             "The final prediction in the residual stream",
+            "is the first token before and after the FFN; its probability after it.",
             {
                 "first before": column("refinement", "before_is_final"),
                 "first after": column("refinement", "after_is_final"),
                 "probability after": column("refinement", "after_probability"),
             },
         ),
-        draw_layers(
+        _plot(
             "in-composition",
             "How layers compose their memories",
+            "by whose first token the layer's output, and the stream after it, have.",
             {
                 "agrees with none": column("composition", "agrees_with_no_memory"),
                 "with the largest": column("composition", "agrees_with_largest"),
@@ -50,6 +55,17 @@ def _plots(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             for name, (way, figure) in {**ways, "by chance": ("promotes", "by_chance")}.items()
         }
         plots.append(
-            draw_layers("in-agreement", "Values that promote what follows their trigger", series)
+            _plot(
+                "in-agreement",
+                "Values that promote what follows their trigger",
+                "as their first token; with the sign turned, after their most negative trigger.",
+                series,
+            )
         )
     return plots
+
+
+def _plot(
+    key: str, title: str, says: str, series: Mapping[str, Sequence[float | None]]
+) -> tuple[str, str, str]:
+    return title, says, draw_layers(key, title, series)
