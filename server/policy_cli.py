@@ -115,16 +115,16 @@ def explain(
 @policy.command("hash-key")
 def hash_key() -> None:
     """Print what to write into the file for an API key, read from standard input or asked for."""
+    from server.keyring import LONGEST, checked_key
     from server.keyring import hash_key as hashed
 
     if sys.stdin.isatty():
         key: str = typer.prompt("API key", hide_input=True)
     else:
-        key = sys.stdin.buffer.readline().decode(errors="replace")
+        # What is longer is refused all the same: the rest of it need not be read.
+        key = sys.stdin.buffer.readline(2 * LONGEST).decode(errors="replace")
     with reported("hash-key"):
-        if not key.strip() or (not key.isprintable() and not key.strip().isprintable()):
-            raise LangsteerError("that is no API key: it is empty, or not text")
-        typer.echo(hashed(key))
+        typer.echo(hashed(checked_key(key)))
 
 
 @policy.command()

@@ -56,6 +56,7 @@ def test_check_of_a_bad_file(file: Path) -> None:
 def test_keys_are_hashed_as_a_policys_are() -> None:
     assert run("hash-key", text="my-key\n").output.strip() == hash_key("my-key")
     assert run("hash-key", text="\n").exit_code == 1
+    assert run("hash-key", text="käse\n").exit_code == 1
 
 
 def test_the_schema_describes_every_key() -> None:

@@ -32,7 +32,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: Any, text: str | None = None) -> Result:
+def run(*arguments: Any, text: str | bytes | None = None) -> Result:
     app = typer.Typer()
     app.command("other")(lambda: None)
     add_policy(app)
@@ -122,6 +122,14 @@ def test_keys_are_hashed_from_standard_input() -> None:
     result = run("hash-key", text="my-key\n")
     assert result.output.strip() == hash_key("my-key")
     assert run("hash-key", text="\n").exit_code == 1
+
+
+@pytest.mark.parametrize("data", ["käse\n".encode(), b"\xff\xfe\n", b"a b", b"x" * 5_000_000])
+def test_what_is_no_key_is_not_hashed(data: bytes) -> None:
+    result = run("hash-key", text=data)
+    assert result.exit_code == 1
+    assert "that is no API key" in result.output
+    assert "sha256:" not in result.output
 
 
 def test_the_schema_describes_every_key() -> None:
