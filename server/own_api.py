@@ -14,6 +14,7 @@ from server.catalog import Catalog
 from server.control import Control
 from server.no_endpoint import NoEndpoint, routes_below
 from server.openapi import described
+from server.own_route import answer_heads
 from server.policy_file import PolicyFile
 from server.registry import Registry
 from server.routes import HEALTH_PATHS, OWN_PATHS
@@ -57,6 +58,7 @@ def attach(
         absent[f"{OWN_PATHS}access"] = "this server was started without --access"
     routers.append(health.router(catalog, engine))
     for router in routers:
+        answer_heads(router)
         app.include_router(router)
     own = [route for router in routers for route in router.routes]
     # After all of them: a router takes the first route that fits.

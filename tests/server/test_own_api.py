@@ -1,4 +1,4 @@
-"""Below our own paths nothing but OpenAI's form is answered; elsewhere nothing changes."""
+"""All of our endpoints in one application: HEAD, and OpenAI's form for what is not there."""
 
 from __future__ import annotations
 
@@ -25,13 +25,18 @@ class Offer:
 
 
 @pytest.fixture
-def app(catalog: Catalog) -> FastAPI:
+def offer(catalog: Catalog) -> Offer:
+    return Offer(catalog)
+
+
+@pytest.fixture
+def app(offer: Offer) -> FastAPI:
     async def engine() -> bool:
         return True
 
     app = FastAPI()
-    offer: Any = Offer(catalog)
-    own_api.attach(app, registry=lambda: offer, control=lambda: offer, engine=engine)
+    registry: Any = offer
+    own_api.attach(app, registry=lambda: registry, control=lambda: registry, engine=engine)
     playground.attach(app, 2.0)
 
     @app.get("/v1/models")
@@ -86,12 +91,12 @@ async def test_what_a_server_was_started_without(
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/v1/steering/profiles", {"GET"}),
-        ("OPTIONS", "/v1/steering/profiles", {"GET"}),
+        ("DELETE", "/v1/steering/profiles", {"GET", "HEAD"}),
+        ("OPTIONS", "/v1/steering/profiles", {"GET", "HEAD"}),
         ("GET", "/v1/steering/identify", {"POST"}),
         ("PUT", "/v1/steering/profiles/de/load", {"POST"}),
-        ("PUT", "/v1/steering/profiles/reload", {"GET", "POST"}),
-        ("POST", "/steering/health/ready", {"GET"}),
+        ("PUT", "/v1/steering/profiles/reload", {"GET", "HEAD", "POST"}),
+        ("POST", "/steering/health/ready", {"GET", "HEAD"}),
     ],
 )
 async def test_a_method_that_is_not_taken(
@@ -102,7 +107,7 @@ async def test_a_method_that_is_not_taken(
     assert (answer.status_code, error["code"]) == (405, 405)
     assert error["type"] == "MethodNotAllowedError"
     told = answer.headers["allow"]
-    assert set(told.split(", ")) - {"HEAD"} == allowed
+    assert set(told.split(", ")) == allowed
     assert error["message"].endswith(f"it takes {told}")
 
 
@@ -141,5 +146,38 @@ async def test_below_a_root_path(app: FastAPI) -> None:
         assert (await client.get("/v1/steering/profiles")).status_code == 200
 
 
-def test_the_document_does_not_have_it(app: FastAPI) -> None:
-    assert not [path for path in app.openapi()["paths"] if "rest" in path]
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/steering/profiles", 200),
+        ("/v1/steering/profiles/de", 200),
+        ("/v1/steering/profiles/xx", 404),
+        ("/v1/steering/none", 404),
+        ("/v1/steering/identify", 405),
+        ("/steering/health/live", 200),
+        ("/steering/health/ready", 200),
+        ("/steering", 200),
+        ("/steering/style.css", 200),
+    ],
+)
+async def test_head_is_get_without_the_body(
+    client: httpx.AsyncClient, path: str, status: int
+) -> None:
+    head, get = await client.head(path), await client.get(path)
+    assert (head.status_code, get.status_code) == (status, status)
+    assert head.content == b""
+    if status != 405:
+        assert head.headers == get.headers
+
+
+async def test_head_tells_that_a_server_is_not_ready(
+    client: httpx.AsyncClient, offer: Offer
+) -> None:
+    offer.catalog = Catalog()
+    assert (await client.head("/steering/health/ready")).status_code == 503
+
+
+def test_neither_is_in_the_document(app: FastAPI) -> None:
+    paths = app.openapi()["paths"]
+    assert not [path for path in paths if "rest" in path]
+    assert not [path for path, methods in paths.items() if "head" in methods]
