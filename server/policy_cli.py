@@ -149,7 +149,13 @@ def _header(line: str) -> tuple[str, str]:
 def _body(given: str | None) -> bytes:
     if given is None:
         return b"{}"
-    return sys.stdin.buffer.read() if given == "-" else Path(given).read_bytes()
+    if given == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(given).read_bytes()
+    except OSError as error:
+        text = f"cannot read --body {given}: {error.strerror or error}"
+        raise LangsteerError(text) from error
 
 
 def _catalog(folder: Path) -> Any:

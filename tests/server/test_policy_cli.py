@@ -109,6 +109,8 @@ def test_explain_reads_aliases_of_the_names_it_is_given(file: Path, folder: Path
         (("--tenant", "acme", "--key-stdin"), "goes with neither"),
         (("--header", "Accept-Language de"), "is not 'Name: value'"),
         (("--body", "-"), "not valid JSON"),
+        (("--body", "/"), "cannot read --body /: Is a directory"),
+        (("--body", "/none/such"), "cannot read --body /none/such: No such file"),
     ],
 )
 def test_explain_of_what_is_no_request(
