@@ -35,11 +35,13 @@ def check(
         try:
             book = read_policy(file, MAX_STRENGTH)
         except FileError as error:
-            _print({"valid": False, "errors": [*map(str, error.problems)]}, json_output, str(error))
+            wrong = {"valid": False, "file": str(file), "errors": [*map(str, error.problems)]}
+            _print(wrong, json_output, str(error))
             raise typer.Exit(1) from error
         warnings = [*book.warnings, *(book.unmet(offered) if offered else ())]
         facts = {
             "valid": True,
+            "file": str(file),
             "rules": [clause.name for clause in book.clauses[:-1]],
             "tenants": [*book.tenants.names],
             "digest": book.digest,

@@ -52,11 +52,15 @@ def test_check_of_a_bad_file(file: Path) -> None:
     file.write_text(POLICY.replace("missing: unsteered", "missing: ignore"))
     result = run("check", file)
     assert result.exit_code == 1
-    assert "rules[0] (acme).missing, line 11" in result.output
+    assert f"{file}: rules[0] (acme).missing, line 11" in result.output
     result = run("check", file, "--json")
-    assert (result.exit_code, json.loads(result.output)["valid"]) == (1, False)
+    facts = json.loads(result.output)
+    assert (result.exit_code, facts["valid"], facts["file"]) == (1, False, str(file))
     result = run("check", file.with_name("none.yaml"))
-    assert (result.exit_code, "cannot read" in result.output) == (1, True)
+    assert (
+        result.exit_code,
+        f"{file.with_name('none.yaml')}: cannot read it: No such" in result.output,
+    ) == (1, True)
 
 
 def test_explain_names_rule_sources_and_outcome(file: Path, folder: Path) -> None:

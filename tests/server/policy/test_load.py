@@ -63,7 +63,7 @@ def test_norwegian_is_no_boolean() -> None:
         ("version: 1\n1: 2", "line 2", "is not text"),
         ("version: 1\na: " + "[" * 25 + "]" * 25, "line 2", "nested more than"),
         ("a: " + "[" * 9000, "", "not valid YAML"),
-        ("#" * (1 << 20) + "#", "", "may have 1048576"),
+        ("#" * (1 << 20) + "#", "", "the file is over 1 MiB"),
         ("version: 2", "version, line 1", "must be 1; found 2"),
         ("rules: []", "version", "is missing"),
         (OPEN + "rule: []", "rule, line 3", "is not known here"),
