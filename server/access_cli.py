@@ -30,12 +30,13 @@ def check(
         try:
             rules = read_access(file)
         except FileError as error:
-            facts = {"valid": False, "errors": [*map(str, error.problems)]}
+            errors = [*map(str, error.problems)]
+            facts = {"valid": False, "file": str(file), "errors": errors}
             typer.echo(json.dumps(facts) if json_output else str(error))
             raise typer.Exit(1) from error
         if json_output:
             told = {"digest": rules.digest, "warnings": [*rules.warnings], **rules.describe()}
-            typer.echo(json.dumps({"valid": True, **told}))
+            typer.echo(json.dumps({"valid": True, "file": str(file), **told}))
         else:
             typer.echo("\n".join([f"{file} is valid.", *rules.summary(), *rules.warnings]))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from server.access.load import load
 from server.access.rules import Rules
-from server.yamlfile.in_force import FileInForce, read_bytes
+from server.yamlfile.in_force import FileInForce, read_file
 from server.yamlfile.problem import FileError, Problem
 
 logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
@@ -25,9 +25,9 @@ def read_access(path: Path) -> Rules:
         path: of the file.
 
     Raises:
-        FileError: it cannot be read or used; names every problem.
+        FileError: it cannot be read or used; names the file and every problem.
     """
-    return load(read_bytes(path))
+    return read_file(path, load)
 
 
 class AccessFile(FileInForce[Rules]):
@@ -65,5 +65,5 @@ class AccessFile(FileInForce[Rules]):
         # A file that lost its keys would open the server; one that gained them may meet vLLM's.
         if self._keyed is not None and found.keyed != self._keyed:
             text = _TURNED.format("with" if self._keyed else "without")
-            raise FileError([Problem(place="keys", line=0, text=text)])
+            raise FileError([Problem(place="keys", line=0, text=text)], self.path)
         return found

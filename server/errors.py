@@ -121,6 +121,20 @@ class NotFoundError(ApiError):
     type = "NotFoundError"
 
 
+class NoEndpointError(ApiError):
+    """There is no such endpoint."""
+
+    status = 404
+    type = "NotFoundError"
+
+
+class MethodError(ApiError):
+    """The endpoint does not take this method; `Allow` says which it takes."""
+
+    status = 405
+    type = "MethodNotAllowedError"
+
+
 class InUseError(ApiError):
     """Requests in flight need what was to be taken away."""
 

@@ -6,7 +6,35 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 
+from profiles.errors import LangsteerError
+
 _PREFIX = "sha256:"
+LONGEST = 4096  # characters of a key; servers and proxies take little more in all headers
+
+
+class KeyFormatError(LangsteerError):
+    """Text that is no API key; its message does not repeat it."""
+
+
+def checked_key(text: str) -> str:
+    """The API key in a line of text.
+
+    Raises:
+        KeyFormatError: a client could not send it, or no server would find it: HTTP says nothing
+            of the encoding of what is not ASCII, so that its hash is another on either side.
+    """
+    key = text.strip(" \t\r\n")
+    if not key:
+        raise KeyFormatError("that is no API key: it is empty")
+    if len(key) > LONGEST:
+        raise KeyFormatError(f"that is no API key: it is over {LONGEST} characters")
+    for i, character in enumerate(key, 1):
+        if not "!" <= character <= "~":
+            raise KeyFormatError(
+                f"that is no API key: its character {i} is not visible ASCII (! to ~, no spaces), "
+                "which not every client can send; make one with `openssl rand -hex 32`"
+            )
+    return key
 
 
 def hash_key(key: str) -> str:

@@ -12,9 +12,12 @@ from server.access_file import AccessFile
 from server.aliases import Aliases
 from server.catalog import Catalog
 from server.control import Control
+from server.no_endpoint import NoEndpoint, routes_below
 from server.openapi import described
+from server.own_route import answer_heads
 from server.policy_file import PolicyFile
 from server.registry import Registry
+from server.routes import HEALTH_PATHS, OWN_PATHS
 
 
 def attach(
@@ -43,13 +46,24 @@ def attach(
     def catalog() -> Catalog:
         return registry().catalog
 
-    app.include_router(admin.router(registry, control, aliases))
-    app.include_router(identification.router())
+    routers = [admin.router(registry, control, aliases), identification.router()]
+    absent: dict[str, str] = {}
     if policy is not None:
-        app.include_router(policy_admin.router(policy, catalog, default_model, aliases))
+        routers.append(policy_admin.router(policy, catalog, default_model, aliases))
+    else:
+        absent[f"{OWN_PATHS}policy"] = "this server was started without --policy"
     if access is not None:
-        app.include_router(access_admin.router(access))
-    app.include_router(health.router(catalog, engine))
+        routers.append(access_admin.router(access))
+    else:
+        absent[f"{OWN_PATHS}access"] = "this server was started without --access"
+    routers.append(health.router(catalog, engine))
+    for router in routers:
+        answer_heads(router)
+        app.include_router(router)
+    own = [route for router in routers for route in router.routes]
+    # After all of them: a router takes the first route that fits.
+    for prefix in (OWN_PATHS, HEALTH_PATHS):
+        app.routes.append(NoEndpoint(prefix, routes_below(prefix, own), absent))
     document = app.openapi
 
     def openapi() -> dict[str, Any]:

@@ -35,11 +35,13 @@ def check(
         try:
             book = read_policy(file, MAX_STRENGTH)
         except FileError as error:
-            _print({"valid": False, "errors": [*map(str, error.problems)]}, json_output, str(error))
+            wrong = {"valid": False, "file": str(file), "errors": [*map(str, error.problems)]}
+            _print(wrong, json_output, str(error))
             raise typer.Exit(1) from error
         warnings = [*book.warnings, *(book.unmet(offered) if offered else ())]
         facts = {
             "valid": True,
+            "file": str(file),
             "rules": [clause.name for clause in book.clauses[:-1]],
             "tenants": [*book.tenants.names],
             "digest": book.digest,
@@ -115,16 +117,16 @@ def explain(
 @policy.command("hash-key")
 def hash_key() -> None:
     """Print what to write into the file for an API key, read from standard input or asked for."""
+    from server.keyring import LONGEST, checked_key
     from server.keyring import hash_key as hashed
 
     if sys.stdin.isatty():
         key: str = typer.prompt("API key", hide_input=True)
     else:
-        key = sys.stdin.buffer.readline().decode(errors="replace")
+        # What is longer is refused all the same: the rest of it need not be read.
+        key = sys.stdin.buffer.readline(2 * LONGEST).decode(errors="replace")
     with reported("hash-key"):
-        if not key.strip() or (not key.isprintable() and not key.strip().isprintable()):
-            raise LangsteerError("that is no API key: it is empty, or not text")
-        typer.echo(hashed(key))
+        typer.echo(hashed(checked_key(key)))
 
 
 @policy.command()
@@ -149,7 +151,13 @@ def _header(line: str) -> tuple[str, str]:
 def _body(given: str | None) -> bytes:
     if given is None:
         return b"{}"
-    return sys.stdin.buffer.read() if given == "-" else Path(given).read_bytes()
+    if given == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(given).read_bytes()
+    except OSError as error:
+        text = f"cannot read --body {given}: {error.strerror or error}"
+        raise LangsteerError(text) from error
 
 
 def _catalog(folder: Path) -> Any:

@@ -10,7 +10,7 @@ from server.catalog import Catalog
 from server.policy.book import Book
 from server.policy.load import load
 from server.policy.sources import detected
-from server.yamlfile.in_force import FileInForce, read_bytes
+from server.yamlfile.in_force import FileInForce, read_file
 
 logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
 
@@ -23,9 +23,9 @@ def read_policy(path: Path, max_strength: float) -> Book:
         max_strength: the largest strength the server allows.
 
     Raises:
-        FileError: it cannot be read or used; names every problem.
+        FileError: it cannot be read or used; names the file and every problem.
     """
-    book = load(read_bytes(path), max_strength)
+    book = read_file(path, lambda data: load(data, max_strength))
     if book.identifies:
         detected("The models are loaded now, not with the first request.")
     return book

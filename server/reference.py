@@ -42,7 +42,8 @@ _OWN = """## Endpoints
 What is below `/v1` is behind the API key; a tenant's key may only read the profiles and have
 languages identified, and so may a key that is not admin where `--access` has admin keys. Probes
 need no key. What is answered to keys that are unknown or over their limits is in
-[access.md](access.md#answers). Every error has this form, which is OpenAI's:
+[access.md](access.md#answers). Every error has this form, which is OpenAI's, also the 404 of a path
+that is not here and the 405 of a method that is not (what takes GET takes HEAD too):
 
 ```json
 {"error": {"message": "…", "type": "NotFoundError", "param": "name", "code": 404}}

@@ -7,6 +7,7 @@ from string import Template
 
 from fastapi import APIRouter, FastAPI, HTTPException, Response
 
+from server.own_route import answer_heads
 from server.routes import PAGES
 
 _PAGE = "page.html"
@@ -54,6 +55,7 @@ def attach(app: FastAPI, max_strength: float) -> None:
             raise HTTPException(404)
         return _response(name, contents[name])
 
+    answer_heads(router)
     app.include_router(router)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, WrapValidator
 
 from server.languages import LanguageTag
 from server.monitor.prose import Excluded
+from server.policy.rising import also_rising
 from server.yamlfile.part import Part
 from steering.request import MAX_STRENGTH, MAX_SUPPRESS, Phase
 
@@ -25,6 +26,7 @@ def _tag(text: str) -> str:
 
 Tag = Annotated[str, AfterValidator(_tag)]
 Factor = Annotated[float, Field(strict=True, gt=0, le=MAX_STRENGTH)]
+_Strengths = Annotated[tuple[Factor, ...], Field(max_length=4)]
 
 
 class FixedLanguage(Part):
@@ -87,7 +89,7 @@ class Monitoring(Part):
 class Enforcement(Part):
     """Asking again where an answer is in another language than it was to be in."""
 
-    strengths: Annotated[tuple[Factor, ...], Field(max_length=4)] | None = Field(
+    strengths: Annotated[_Strengths | None, WrapValidator(also_rising)] = Field(
         default=None,
         description="Strengths to ask again with, rising, four at most, none over the rule's "
         "`strength.max`. Default `[]`: never ask again.",

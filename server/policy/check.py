@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from server.languages import LanguageTag
 from server.policy.document import DEFAULTS, Document, When
+from server.policy.rising import NOT_RISING, rises
 from server.policy.terms import Terms
 from server.shown import shown
 from server.yamlfile.finding import Finding
@@ -156,8 +156,8 @@ def _strength(place: Path, terms: Terms, max_strength: float) -> Iterator[Findin
 
 def _enforce(place: Path, terms: Terms) -> Iterator[Finding]:
     where = (*place, "enforce", "strengths")
-    if any(later <= earlier for earlier, later in pairwise(terms.enforce)):
-        yield where, "must rise: each attempt is to be stronger than the one before"
+    if not rises(terms.enforce):
+        yield where, NOT_RISING
     for each in terms.enforce:
         if each > terms.strongest:
             yield where, f"{each:g} is over the rule's strength.max, {terms.strongest:g}"

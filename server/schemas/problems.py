@@ -25,7 +25,8 @@ class FileProblems(ErrorBody):
 
     example: ClassVar[dict[str, Any]] = {
         "error": {
-            "message": "rules[0] (acme).missing, line 11: must be refuse or unsteered",
+            "message": "/etc/langsteer/policy.yaml: rules[0] (acme).missing, line 11: must be "
+            "refuse or unsteered",
             "type": "UnprocessableEntityError",
             "param": None,
             "code": 422,

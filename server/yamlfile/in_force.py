@@ -18,18 +18,28 @@ logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
 T = TypeVar("T")
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file's bytes, one more than is allowed where it is larger.
+def read_file(path: Path, load: Callable[[bytes], T]) -> T:
+    """What a file says.
+
+    Args:
+        path: of the file.
+        load: makes it of the file's bytes, of which it gets one too many where there are more than
+            are allowed; raises FileError.
 
     Raises:
-        FileError: it cannot be read.
+        FileError: it cannot be read or used; names the file and every problem.
     """
     try:
         with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+            data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        text = f"cannot read {path}: {error.strerror or error}"
-        raise FileError([Problem(place="", line=0, text=text)]) from error
+        text = f"cannot read it: {error.strerror or error}"
+        raise FileError([Problem(place="", line=0, text=text)], path) from error
+    try:
+        return load(data)
+    except FileError as error:
+        # Whoever has two such files is to see which it is.
+        raise FileError(error.problems, path) from error
 
 
 class FileInForce(ABC, Generic[T]):
@@ -76,7 +86,7 @@ class FileInForce(ABC, Generic[T]):
             except FileError as error:
                 self._counted(False)
                 logger.error(
-                    "%s is not used, the %s stays as it was:\n%s", self.path, self.kind, error
+                    "the %s stays as it was, its file cannot be used:\n%s", self.kind, error
                 )
                 raise
             self._set(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from profiles.errors import LangsteerError
 
@@ -31,10 +32,16 @@ class Problem:
 class FileError(LangsteerError):
     """A file that an operator wrote cannot be used.
 
-    Attributes:
+    Args:
         problems: all that was found.
+        file: where it is; each line of the message begins with it. None where only its bytes are
+            known.
+
+    Attributes:
+        problems: as given.
     """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], file: Path | None = None) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, problems)))
+        named = "" if file is None else f"{file}: "
+        super().__init__("\n".join(f"{named}{each}" for each in problems))

@@ -48,7 +48,8 @@ def parse(data: bytes) -> tuple[Any, Lines]:
         FileError: it is too large, not UTF-8, not YAML, repeats a key, or has aliases.
     """
     if len(data) > MAX_BYTES:
-        raise _wrong(0, f"the file has {len(data)} bytes, may have {MAX_BYTES}")
+        # Not how large it is: whoever reads it stops here.
+        raise _wrong(0, f"the file is over {MAX_BYTES >> 20} MiB, the most it may have")
     try:
         loader = _Loader(data.decode("utf-8-sig"))
         node = loader.get_single_node()
@@ -60,7 +61,9 @@ def parse(data: bytes) -> tuple[Any, Lines]:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise _wrong(line, f"not valid YAML: {error.problem or error.context}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise _wrong(0, f"not valid YAML: {str(error)[:200]}") from error
+        # PyYAML's own text may have several lines; a problem is one.
+        said = " ".join(str(error).split())
+        raise _wrong(0, f"not valid YAML: {said[:200]}") from error
 
 
 def _value(loader: Any, node: Any, path: Path, lines: Lines) -> Any:

@@ -46,16 +46,23 @@ def test_check_of_a_bad_file(file: Path) -> None:
     file.write_text(KEYS + "limits: {concurrent: many}\n")
     result = run("check", file)
     assert result.exit_code == 1
-    assert 'limits.concurrent, line 5: must be a whole number; found "many"' in result.output
+    said = 'limits.concurrent, line 5: must be a whole number; found "many"'
+    assert f"{file}: {said}" in result.output
     result = run("check", file, "--json")
-    assert (result.exit_code, json.loads(result.output)["valid"]) == (1, False)
+    facts = json.loads(result.output)
+    assert (result.exit_code, facts["valid"], facts["file"]) == (1, False, str(file))
+    assert facts["errors"] == [said]
     result = run("check", file.with_name("none.yaml"))
-    assert (result.exit_code, "cannot read" in result.output) == (1, True)
+    assert (
+        result.exit_code,
+        f"{file.with_name('none.yaml')}: cannot read it: No such" in result.output,
+    ) == (1, True)
 
 
 def test_keys_are_hashed_as_a_policys_are() -> None:
     assert run("hash-key", text="my-key\n").output.strip() == hash_key("my-key")
     assert run("hash-key", text="\n").exit_code == 1
+    assert run("hash-key", text="käse\n").exit_code == 1
 
 
 def test_the_schema_describes_every_key() -> None:

@@ -70,7 +70,7 @@ async def test_a_bad_file_keeps_the_old(
     with pytest.raises(FileError):
         await access.reload()
     assert (access.rules, counted) == (before, [False])
-    assert "the access file stays as it was" in caplog.text
+    assert f"the access file stays as it was, its file cannot be used:\n{path}: " in caplog.text
 
 
 async def test_keys_do_not_come_with_a_reload_either(path: Path, counted: list[bool]) -> None:
@@ -120,6 +120,7 @@ async def test_a_reload_says_what_is_wrong(client: httpx.AsyncClient, path: Path
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, 422)
     (problem,) = answer.json()["problems"]
     assert (problem["place"], problem["line"]) == ("limits.concurrent", 5)
+    assert answer.json()["error"]["message"].startswith(f"{path}: limits.concurrent, line 5: ")
     assert (await client.get("/access")).json() == before
     put(path, TEXT.replace("concurrent: 4", "concurrent: 5"))
     answer = await client.post("/access/reload")

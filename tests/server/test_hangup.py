@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.hangup import Hangup
-from server.yamlfile.in_force import FileInForce, read_bytes
+from server.yamlfile.in_force import FileInForce, read_file
 from server.yamlfile.problem import FileError, Problem
 from tests.server.conftest import put
 
@@ -21,7 +21,11 @@ class Word(FileInForce[str]):
         pass
 
     def _read(self) -> str:
-        text = read_bytes(self.path).decode()
+        return read_file(self.path, self._word)
+
+    @staticmethod
+    def _word(data: bytes) -> str:
+        text = data.decode()
         if text == "bad":
             raise FileError([Problem(place="", line=1, text="a bad word")])
         return text

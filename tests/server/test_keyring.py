@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import hashlib
 
-from server.keyring import Keyring, hash_key
+import pytest
+
+from server.keyring import LONGEST, KeyFormatError, Keyring, checked_key, hash_key
 
 
 def test_keys_are_found_by_their_hashes() -> None:
@@ -15,3 +17,29 @@ def test_keys_are_found_by_their_hashes() -> None:
 
 def test_the_hash_is_plain_sha256_so_that_any_tool_can_make_it() -> None:
     assert hash_key("key\n") == "sha256:" + hashlib.sha256(b"key").hexdigest()
+
+
+@pytest.mark.parametrize("key", ["!", "~", "sk-a_b.c", "x" * LONGEST])
+def test_what_a_client_can_send_is_a_key(key: str) -> None:
+    assert checked_key(f" {key}\r\n") == key
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "empty"),
+        (" \t\n", "empty"),
+        ("x" * (LONGEST + 1), "over 4096 characters"),
+        ("zäbra", "character 2 is not visible ASCII"),
+        ("\ufeffzebra", "character 1 "),
+        ("\ufffd\ufffd", "character 1 "),
+        ("zebra words", "character 6 "),
+        ("zebra\x00", "character 6 "),
+        ("zebra\x7f", "character 6 "),
+        ("zebra\xa0", "character 6 "),
+    ],
+)
+def test_what_no_client_can_send_is_none(text: str, words: str) -> None:
+    with pytest.raises(KeyFormatError, match=words) as caught:
+        checked_key(text)
+    assert "bra" not in str(caught.value)

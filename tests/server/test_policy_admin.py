@@ -78,6 +78,7 @@ async def test_reloading_says_what_is_wrong_and_keeps_the_old(
     answer = await client.post("/policy/reload")
     assert answer.status_code == 422
     assert answer.json()["error"]["code"] == 422
+    assert answer.json()["error"]["message"].startswith(f"{path}: defaults.suppress")
     (problem,) = answer.json()["problems"]
     assert (problem["place"][:17], problem["line"]) == ("defaults.suppress", 3)
     assert (await client.get("/policy")).json() == before

@@ -32,7 +32,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: Any, text: str | None = None) -> Result:
+def run(*arguments: Any, text: str | bytes | None = None) -> Result:
     app = typer.Typer()
     app.command("other")(lambda: None)
     add_policy(app)
@@ -52,11 +52,15 @@ def test_check_of_a_bad_file(file: Path) -> None:
     file.write_text(POLICY.replace("missing: unsteered", "missing: ignore"))
     result = run("check", file)
     assert result.exit_code == 1
-    assert "rules[0] (acme).missing, line 11" in result.output
+    assert f"{file}: rules[0] (acme).missing, line 11" in result.output
     result = run("check", file, "--json")
-    assert (result.exit_code, json.loads(result.output)["valid"]) == (1, False)
+    facts = json.loads(result.output)
+    assert (result.exit_code, facts["valid"], facts["file"]) == (1, False, str(file))
     result = run("check", file.with_name("none.yaml"))
-    assert (result.exit_code, "cannot read" in result.output) == (1, True)
+    assert (
+        result.exit_code,
+        f"{file.with_name('none.yaml')}: cannot read it: No such" in result.output,
+    ) == (1, True)
 
 
 def test_explain_names_rule_sources_and_outcome(file: Path, folder: Path) -> None:
@@ -109,6 +113,8 @@ def test_explain_reads_aliases_of_the_names_it_is_given(file: Path, folder: Path
         (("--tenant", "acme", "--key-stdin"), "goes with neither"),
         (("--header", "Accept-Language de"), "is not 'Name: value'"),
         (("--body", "-"), "not valid JSON"),
+        (("--body", "/"), "cannot read --body /: Is a directory"),
+        (("--body", "/none/such"), "cannot read --body /none/such: No such file"),
     ],
 )
 def test_explain_of_what_is_no_request(
@@ -122,6 +128,14 @@ def test_keys_are_hashed_from_standard_input() -> None:
     result = run("hash-key", text="my-key\n")
     assert result.output.strip() == hash_key("my-key")
     assert run("hash-key", text="\n").exit_code == 1
+
+
+@pytest.mark.parametrize("data", ["käse\n".encode(), b"\xff\xfe\n", b"a b", b"x" * 5_000_000])
+def test_what_is_no_key_is_not_hashed(data: bytes) -> None:
+    result = run("hash-key", text=data)
+    assert result.exit_code == 1
+    assert "that is no API key" in result.output
+    assert "sha256:" not in result.output
 
 
 def test_the_schema_describes_every_key() -> None:

@@ -25,6 +25,20 @@ def test_the_smallest_file_that_says_something() -> None:
     assert book.warnings == ()
 
 
+def test_strengths_that_fall_are_named_beside_what_else_is_wrong_with_them() -> None:
+    def found(strengths: str) -> list[str]:
+        text = f"{OPEN}rules: [{{name: a, enforce: {{strengths: {strengths}}}}}]"
+        return wrong(text)
+
+    place = "rules[0] (a).enforce.strengths"
+    falling, large = found("[1.7, 1.3, 99]")
+    assert falling.startswith(f"{place}, line 3: must rise: each attempt")
+    assert large.startswith(f"{place}[2], line 3: must be less than or equal to 8; found 99")
+    assert len(found("[3, 2, 99, 100]")) == len(found("[2, 3, 99, 100]")) + 1
+    assert len(found("[3, two]")) == 1
+    assert "must be a list" in found("3")[0]
+
+
 def test_norwegian_is_no_boolean() -> None:
     (clause,) = load(b"version: 1\ndefaults: {suppress: [no, on], deny: [no]}").clauses
     assert [tag.language for tag, _ in clause.terms.suppress] == ["no", "on"]
@@ -49,7 +63,7 @@ def test_norwegian_is_no_boolean() -> None:
         ("version: 1\n1: 2", "line 2", "is not text"),
         ("version: 1\na: " + "[" * 25 + "]" * 25, "line 2", "nested more than"),
         ("a: " + "[" * 9000, "", "not valid YAML"),
-        ("#" * (1 << 20) + "#", "", "may have 1048576"),
+        ("#" * (1 << 20) + "#", "", "the file is over 1 MiB"),
         ("version: 2", "version, line 1", "must be 1; found 2"),
         ("rules: []", "version", "is missing"),
         (OPEN + "rule: []", "rule, line 3", "is not known here"),
