@@ -68,15 +68,16 @@ class MemoryStore:
             )
         return self.said
 
-    def check(self, layer: int, neuron: int = 0) -> None:
-        """Whether the model has the neuron.
+    def check(self, layer: int, neuron: int | None = None) -> None:
+        """Whether the model has the layer, and the neuron in it.
 
         Raises:
             MemoryStoreError: it does not.
         """
         layers, neurons = self.shape
-        if not (0 <= layer < layers and 0 <= neuron < neurons):
+        if not (0 <= layer < layers and 0 <= (neuron or 0) < neurons):
+            asked = f"layer {layer}" + ("" if neuron is None else f", neuron {neuron}")
             raise MemoryStoreError(
                 f"{self.model.name} has layers 0 to {layers - 1} of neurons 0 to {neurons - 1}, "
-                f"not layer {layer}, neuron {neuron}"
+                f"not {asked}"
             )
