@@ -193,6 +193,17 @@ def test_a_model_that_is_an_alias_is_the_model_steered(server: Running, steered:
             client.chat.completions.create(**asked | {"model": "nobody:de"})
 
 
+def logged(file: Path, request_id: str) -> list[dict[str, Any]]:
+    """A request's lines: they are written off the hot path, so soon and not at once."""
+    deadline = time.monotonic() + 30
+    while True:
+        lines = [json.loads(line) for line in file.read_text().split("\n")[:-1]]
+        found = [line for line in lines if line["request_id"] == request_id]
+        if found or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
+
+
 def test_a_request_can_be_found_again_in_the_log_and_in_the_traces(
     server: Running, collector: Collector
 ) -> None:
@@ -206,12 +217,7 @@ def test_a_request_can_be_found_again_in_the_log_and_in_the_traces(
     assert answer.headers["x-request-id"] == "find-me"
     assert answer.json()["id"].endswith("find-me")
     applied = answer.headers["x-steering-profile"]
-    lines = [
-        json.loads(line)
-        for line in (server.folder / "requests.jsonl").read_text().split("\n")
-        if line
-    ]
-    (line,) = [line for line in lines if line["request_id"] == "find-me"]
+    (line,) = logged(server.folder / "requests.jsonl", "find-me")
     assert (line["status"], line["complete"], line["steering"]) == (200, True, applied)
 
     ours = collector.wait("POST /v1/chat/completions", trace_id)
