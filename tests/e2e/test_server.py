@@ -37,19 +37,24 @@ from tests.e2e.running import (
 
 pytestmark = pytest.mark.e2e
 
+STRUCTURED = {"backend": "xgrammar", "disable_any_whitespace": True}
+
 
 @pytest.fixture(scope="module")
 def server(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("served")
     for file in profile_folder.glob("*.safetensors"):
         shutil.copy(file, folder)
-    with serving(folder, tmp_path_factory.mktemp("log")) as running:
+    # Random edits would write blanks for ever, which JSON allows.
+    more = ["--structured-outputs-config", json.dumps(STRUCTURED)]
+    with serving(folder, tmp_path_factory.mktemp("log"), *more) as running:
         yield dataclasses.replace(running, folder=folder)
 
 
 @pytest.fixture(scope="module")
-def client(server: Running) -> openai.OpenAI:
-    return server.client()
+def client(server: Running) -> Iterator[openai.OpenAI]:
+    with server.client() as client:
+        yield client
 
 
 def complete(client: openai.OpenAI, steering: dict[str, Any] | None = None, **kwargs: Any) -> Any:
@@ -124,34 +129,26 @@ def test_chat_completions_and_responses_are_steered(client: openai.OpenAI) -> No
     assert respond() != respond(**steer)
 
 
-def test_tool_calls_and_schemas_hold_under_steering(client: openai.OpenAI) -> None:
+def test_a_schema_holds_under_steering(client: openai.OpenAI) -> None:
     schema: Any = {
         "type": "object",
         "properties": {"city": {"enum": ["Paris", "Bonn"]}, "hours": {"enum": [12, 24]}},
         "required": ["city", "hours"],
         "additionalProperties": False,
     }
-    function = {"name": "weather", "parameters": schema}
-    named = {"type": "function", "function": {"name": "weather"}}
     ask: Any = {
         "model": "demo",
         "messages": [{"role": "user", "content": "What is the weather in Bonn?"}],
         "max_tokens": 40,
         "temperature": 0,
+        "response_format": {"type": "json_schema", "json_schema": {"name": "w", "schema": schema}},
         "extra_body": {"steering": {"target": "de"}},
     }
-    called: Any = {"tools": [{"type": "function", "function": function}], "tool_choice": named}
-    (call,) = client.chat.completions.create(**ask, **called).choices[0].message.tool_calls or ()
-    assert call.type == "function"
-    assert call.function.name == "weather"
-    assert json.loads(call.function.arguments).keys() == {"city", "hours"}
-    stream = client.chat.completions.create(**ask, **called, stream=True)
-    calls = [d for c in stream if c.choices for d in c.choices[0].delta.tool_calls or ()]
-    pieces = [d.function.arguments or "" for d in calls if d.function]
-    assert "".join(pieces) == call.function.arguments
-    form: Any = {"type": "json_schema", "json_schema": {"name": "w", "schema": schema}}
-    answer = client.chat.completions.create(**ask, response_format=form).choices[0].message
-    assert json.loads(answer.content or "").keys() == {"city", "hours"}
+    whole = client.chat.completions.create(**ask).choices[0].message.content or ""
+    assert json.loads(whole).keys() == {"city", "hours"}
+    with client.chat.completions.create(**ask, stream=True) as stream:
+        pieces = [chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices]
+    assert "".join(pieces) == whole
 
 
 def test_target_and_suppress_in_one_request(client: openai.OpenAI) -> None:
