@@ -379,8 +379,8 @@ def test_probes_tell_ready_from_alive(server: Running) -> None:
         assert httpx.get(f"{server.url}/steering/health/{path}", timeout=60).status_code == 200
 
 
-def test_64_concurrent_requests_each_equal_themselves_alone(server: Running) -> None:
-    asks = random_asks(random.Random(0), 64)
+def test_32_concurrent_requests_each_equal_themselves_alone(server: Running) -> None:
+    asks = random_asks(random.Random(0), 32)
 
     async def ask(client: openai.AsyncOpenAI, a: dict[str, Any]) -> Any:
         extra = {"extra_body": {"steering": a["steering"]}} if a["steering"] else {}
@@ -403,7 +403,7 @@ def test_64_concurrent_requests_each_equal_themselves_alone(server: Running) -> 
             return together, alone
 
     together, alone = asyncio.run(run())
-    assert sum(a["steering"] is not None for a in asks) > 40
+    assert sum(a["steering"] is not None for a in asks) > 20
     for a, many, one in zip(asks, together, alone, strict=True):
         if not a["cancel"]:
             assert many.tokens == one.tokens, a

@@ -6,13 +6,13 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import httpx
 
-from tests.soak.kinds import KINDS, PROMPTS, Kind
+from tests.soak.kinds import KINDS, Kind
 
 # done: all of it came. vanished: this client left. told: an error that says so, by status, event or
 # a broken connection. cut: the stream ended as if it were whole, and was not.
@@ -44,6 +44,7 @@ class Client:
     Args:
         http: shared by all.
         rng: chooses what is asked, and when the client vanishes.
+        prompts: to choose from.
         tokens: of each answer.
         note: called with what became of each request.
         running: how many streams are open now, in a list of one number.
@@ -53,17 +54,20 @@ class Client:
         self,
         http: httpx.AsyncClient,
         rng: random.Random,
+        prompts: Sequence[str],
         tokens: int,
         note: Callable[[Asked], None],
         running: list[int],
     ) -> None:
-        self._http, self._rng, self._tokens = http, rng, tokens
+        self._http, self._rng, self._prompts, self._tokens = http, rng, prompts, tokens
         self._note, self._running = note, running
 
     async def run(self, over: asyncio.Event) -> None:
         """Ask until `over` is set; the last answer is read to its end."""
         while not over.is_set():
-            asked = Asked(self._rng.choice(KINDS), self._rng.choice(PROMPTS), time.monotonic())
+            asked = Asked(
+                self._rng.choice(KINDS), self._rng.choice(self._prompts), time.monotonic()
+            )
             leave_after = self._rng.randint(1, 8) if self._rng.random() < _VANISH else None
             try:
                 await self._ask(asked, leave_after)

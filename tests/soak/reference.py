@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import httpx
 
 from tests.soak.client import Asked
-from tests.soak.kinds import COMES_AND_GOES, KINDS, PROMPTS, STRENGTHS, Kind
+from tests.soak.kinds import COMES_AND_GOES, KINDS, STRENGTHS, Kind
 from tests.soak.offer import Offer
 from tests.soak.operator import Operator
 
@@ -41,7 +41,12 @@ class References:
         return len(self._alone)
 
     async def record(
-        self, http: httpx.AsyncClient, operator: Operator, tokens: int, told: Callable[[str], None]
+        self,
+        http: httpx.AsyncClient,
+        operator: Operator,
+        prompts: Sequence[str],
+        tokens: int,
+        told: Callable[[str], None],
     ) -> None:
         """Ask for everything alone, with each version of profiles and policy."""
         await operator.put(COMES_AND_GOES, 0)
@@ -52,7 +57,7 @@ class References:
                 await operator.put_policy(rules)
                 for kind in KINDS:
                     if rules == version or kind.by_policy:
-                        for prompt in PROMPTS:
+                        for prompt in prompts:
                             await self._ask(http, kind, prompt, tokens)
             told(f"{len(self)} answers recorded")
 

@@ -20,7 +20,7 @@ from profiles.profile import Profile
 from tests.e2e.conftest import synthetic
 from tests.e2e.running import command, environment, free_port
 from tests.soak.client import Asked, Client
-from tests.soak.kinds import CHANGING, COMES_AND_GOES, PROFILES, access, policy
+from tests.soak.kinds import CHANGING, COMES_AND_GOES, PROFILES, PROMPTS, access, policy
 from tests.soak.latency import AddedLatency
 from tests.soak.memory import Memory
 from tests.soak.operator import Operator
@@ -40,6 +40,7 @@ class Soak:
         clients: how many ask at a time.
         seconds: for how long, while the server is up.
         tokens: of each answer.
+        prompts: how many different ones are asked.
         pause: seconds between an operator's changes.
         kill_at: share of `seconds` after which the worker is killed; None to let it live.
         warm_up: seconds before which memory is not counted as growing.
@@ -49,6 +50,7 @@ class Soak:
     clients: int
     seconds: float
     tokens: int = 32
+    prompts: int = len(PROMPTS)
     pause: float = 3.0
     kill_at: float | None = 0.6
     warm_up: float = 60.0
@@ -94,9 +96,15 @@ class _Run:
             await self._ready(http)
             self._told(f"{wanted.clients} clients begin")
             begun = time.monotonic()
+            prompts = PROMPTS[: wanted.prompts]
             clients = [
                 Client(
-                    http, random.Random(f"{wanted.seed}/{i}"), wanted.tokens, self._note, self._open
+                    http,
+                    random.Random(f"{wanted.seed}/{i}"),
+                    prompts,
+                    wanted.tokens,
+                    self._note,
+                    self._open,
                 )
                 for i in range(wanted.clients)
             ]
@@ -115,7 +123,7 @@ class _Run:
             rows = await self._rows_in_use(http)
             self._told("the same requests alone")
             references = References()
-            await references.record(http, operator, wanted.tokens, self._told)
+            await references.record(http, operator, prompts, wanted.tokens, self._told)
         account = self._report.account(operator.offer, references)
         return {
             "clients": wanted.clients,
