@@ -86,10 +86,7 @@ class Aliases:
 
     def of(self, entry: Entry) -> list[str]:
         """Every model's name that means a profile."""
-        if not entry.has("target"):
-            return []
-        named = (f"{model}:{entry.name}" for model in self._models())
-        return [alias for alias in named if self._parts(alias)]
+        return [name for model in self._models() if (name := self._name(model, entry))]
 
     def cards(self, listed: Sequence[Mapping[str, Any]], catalog: Catalog) -> list[dict[str, Any]]:
         """An entry for every alias, in the form of the model's own.
@@ -99,14 +96,18 @@ class Aliases:
             catalog: the profiles on offer.
         """
         models = self._models()
-        meant = [alias for entry in catalog for alias in self.of(entry)]
         return [
             {**card, "id": alias, "parent": card["id"]}
             for card in listed
             if card["id"] in models
-            for alias in meant
-            if alias.rpartition(":")[0] == card["id"]
+            for entry in catalog
+            if (alias := self._name(card["id"], entry))
         ]
+
+    def _name(self, model: str, entry: Entry) -> str | None:
+        """A model's name that means a profile; None where there is none."""
+        alias = f"{model}:{entry.name}"
+        return alias if entry.has("target") and self._parts(alias) else None
 
     def _parts(self, alias: Any) -> tuple[str, str] | None:
         """(model, language tag), or None where it is no alias."""
