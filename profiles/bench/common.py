@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from profiles.finding.batches import Plan
 from profiles.models.model import LoadedModel, load_model
 from profiles.models.resolve import resolve_model
 
@@ -38,6 +39,15 @@ def facts(options: argparse.Namespace, loaded: LoadedModel) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "rounds": options.rounds,
     }
+
+
+def forward_passes(loaded: LoadedModel, batches: Plan) -> None:
+    """The bare forward passes that reading the batches takes, and nothing else."""
+    with torch.inference_mode():
+        for batch in batches.batches:
+            ids, mask, _ = (tensor.to(loaded.device) for tensor in batch.tensors())
+            loaded.decoder(input_ids=ids, attention_mask=mask, use_cache=False)
+        wait(loaded)
 
 
 def wait(loaded: LoadedModel) -> None:

@@ -24,9 +24,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-from profiles.bench.common import facts, load, model_parser, wait
+from profiles.bench.common import facts, forward_passes, load, model_parser, wait
 from profiles.bench.plain import plain_responses, plain_scores, plain_selection
 from profiles.bench.rounds import compare
 from profiles.bench.text import bench_corpus
@@ -61,11 +60,7 @@ def collecting(loaded: LoadedModel, corpus: Corpus, rounds: int) -> dict[str, An
     tokens = int(batches.tokens.sum())
 
     def bare() -> None:
-        with torch.inference_mode():
-            for batch in batches.batches:
-                ids, mask, _ = (tensor.to(loaded.device) for tensor in batch.tensors())
-                loaded.decoder(input_ids=ids, attention_mask=mask, use_cache=False)
-            wait(loaded)
+        forward_passes(loaded, batches)
 
     def recorded() -> None:
         record(loaded, corpus)

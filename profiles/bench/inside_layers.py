@@ -14,9 +14,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
-from profiles.bench.common import facts, load, model_parser, wait
+from profiles.bench.common import facts, forward_passes, load, model_parser
 from profiles.bench.rounds import Comparison, compare
 from profiles.corpora.corpus import Corpus, read_corpus
 from profiles.finding.batches import plan
@@ -43,11 +41,7 @@ def measure_costs(
 
     def bare() -> float:
         begun = clock()
-        with torch.inference_mode():
-            for batch in batches.batches:
-                ids, mask, _ = (tensor.to(loaded.device) for tensor in batch.tensors())
-                loaded.decoder(input_ids=ids, attention_mask=mask, use_cache=False)
-            wait(loaded)
+        forward_passes(loaded, batches)
         return clock() - begun
 
     read: list[float] = []

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from profiles.bench.common import facts, load, model_parser, wait
+from profiles.bench.common import facts, forward_passes, load, model_parser, wait
 from profiles.bench.rounds import compare
 from profiles.bench.text import bench_corpus
 from profiles.corpora.corpus import Corpus
@@ -48,11 +48,7 @@ def listening(
 
     def bare() -> float:
         begun = clock()
-        with torch.inference_mode():
-            for batch in batches.batches:
-                ids, mask, _ = (tensor.to(loaded.device) for tensor in batch.tensors())
-                loaded.decoder(input_ids=ids, attention_mask=mask, use_cache=False)
-            wait(loaded)
+        forward_passes(loaded, batches)
         return clock() - begun
 
     def heard() -> float:

@@ -30,14 +30,5 @@ def draw_layers(key: str, label: str, series: Mapping[str, Sequence[float | None
         axes.set_xlabel("layer")
         axes.set_ylabel("%")
         axes.set_ylim(bottom=0)
-        axes.legend(
-            loc="lower left",
-            bbox_to_anchor=(-0.02, 0.99),
-            ncols=3,
-            borderpad=0,
-            columnspacing=0.9,
-            handletextpad=0.4,
-            handlelength=1.6,
-            fontsize=7.5,
-        )
+        drawing.legend()
         return drawing.svg(key, f"{label}, by layer. {'; '.join(said)}.")

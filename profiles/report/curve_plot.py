@@ -34,14 +34,5 @@ def draw_curves(key: str, name: str, stages: Mapping[str, Sequence[Mapping[str, 
             said.append(f"{stage}: held-out loss {first:.2f} to {last:.2f} in {x[-1]} steps")
         axes.set_xlabel("step")
         axes.set_ylabel("nats per token")
-        axes.legend(
-            loc="lower left",
-            bbox_to_anchor=(-0.02, 0.99),
-            ncols=3,
-            borderpad=0,
-            columnspacing=0.9,
-            handletextpad=0.4,
-            handlelength=1.6,
-            fontsize=7.5,
-        )
+        drawing.legend()
         return drawing.svg(key, f"{name}: learning curve. {'; '.join(said)}.")

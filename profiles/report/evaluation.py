@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from profiles.errors import LangsteerError
 from profiles.judging.record import FILE, FORMAT
 from profiles.profile import ModelIdentity, Profile
+from profiles.report.checked import read_checked
 
 Role = Literal["target", "suppress"]
 
@@ -117,26 +117,14 @@ def read_evaluation(path: Path, model: ModelIdentity) -> dict[str, Any]:
         LangsteerError: it is missing, damaged, of another format or of another model.
     """
     file = path / FILE if path.is_dir() else path
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LangsteerError(
-            f"no evaluation {file} ({error.strerror or error}); make one with "
-            f"`langsteer evaluate {model.name} --profiles DIR --out {path}`"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise LangsteerError(f"{file} is damaged: {error}; evaluate anew") from error
-    version = found.get("format") if isinstance(found, Mapping) else None
-    if version != FORMAT:
-        raise LangsteerError(
-            f"{file}: format {str(version)[:20]!r}, this langsteer reads {FORMAT}; evaluate anew"
-        )
-    try:
-        evaluation = _Evaluation.model_validate(found)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise LangsteerError(f"{file} is damaged: {where}: {first['msg']}; evaluate anew") from None
+    evaluation = read_checked(
+        file,
+        _Evaluation,
+        FORMAT,
+        what="evaluation",
+        missing=f"make one with `langsteer evaluate {model.name} --profiles DIR --out {path}`",
+        again="evaluate anew",
+    )
     for name in ("weights", "tokenizer"):
         mine, its = getattr(model, name), evaluation.model.get(name)
         if its is not None and its != mine:

@@ -72,6 +72,19 @@ class Drawing:
     def __exit__(self, *error: Any) -> None:
         self._style.__exit__(*error)
 
+    def legend(self) -> None:
+        """What the axes' series are, in a row above them."""
+        self.axes.legend(
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 0.99),
+            ncols=3,
+            borderpad=0,
+            columnspacing=0.9,
+            handletextpad=0.4,
+            handlelength=1.6,
+            fontsize=7.5,
+        )
+
     def svg(self, key: str, label: str) -> str:
         """The `<svg>` element.
 

@@ -56,7 +56,7 @@ def _tradeoff(phases: Mapping[str, Sequence[Mapping[str, Any]]], best: Mapping[s
         axes.axvline(1.0, color=QUIET, lw=0.8, ls=":")
         _ring(axes, min(best["perplexity"], _LOST), 100 * best["success"])
         axes.set_xlabel("perplexity of the model's own text, × unedited")
-        _finish(axes, "success, %")
+        _finish(drawing, "success, %")
         axes.margins(x=0.1)
         _name_strengths(axes, *named, best)
     return drawing
@@ -111,7 +111,7 @@ def _strength(phases: Mapping[str, Sequence[Mapping[str, Any]]], best: Mapping[s
             )
         _ring(axes, best["strength"], 100 * best["success"])
         axes.set_xlabel("strength, 1 = recommended")
-        _finish(axes, "% of the outputs")
+        _finish(drawing, "% of the outputs")
     return drawing
 
 
@@ -119,17 +119,9 @@ def _ring(axes: Any, x: float, y: float) -> None:
     axes.plot([x], [y], "o", markersize=11, mfc="none", mec=INK, mew=1.5, label="recommended")
 
 
-def _finish(axes: Any, what: str) -> None:
+def _finish(drawing: Drawing, what: str) -> None:
+    axes = drawing.axes
     axes.set_ylabel(what)
     axes.set_ylim(-4, 108)
     axes.set_yticks(range(0, 101, 25))
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.02, 0.99),
-        ncols=3,
-        borderpad=0,
-        columnspacing=0.9,
-        handletextpad=0.4,
-        handlelength=1.6,
-        fontsize=7.5,
-    )
+    drawing.legend()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from profiles.errors import LangsteerError
 from profiles.inside.layers.analyse import FILE, FORMAT
 from profiles.profile import ModelIdentity
+from profiles.report.checked import read_checked
 
 Half = Literal["detectors", "combinators"]
 
@@ -93,23 +92,7 @@ def read_layers_file(path: Path, model: ModelIdentity) -> dict[str, Any]:
     """
     file = path / FILE if path.is_dir() else path
     again = f"run `langsteer layers {model.name} --out {path}` anew"
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LangsteerError(f"no layers in {file} ({error.strerror or error}); {again}") from error
-    except (ValueError, RecursionError) as error:
-        raise LangsteerError(f"{file} is damaged: {error}; {again}") from error
-    version = found.get("format") if isinstance(found, Mapping) else None
-    if version != FORMAT:
-        raise LangsteerError(
-            f"{file}: format {str(version)[:20]!r}, this langsteer reads {FORMAT}; {again}"
-        )
-    try:
-        layers = _Layers.model_validate(found)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise LangsteerError(f"{file} is damaged: {where}: {first['msg']}; {again}") from None
+    layers = read_checked(file, _Layers, FORMAT, what="layers in", missing=again, again=again)
     for row in layers.measures:
         of = row.layers
         lists = [of.value, of.low, of.high, *([row.index] if row.index is not None else [])]

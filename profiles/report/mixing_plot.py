@@ -36,15 +36,7 @@ def draw_lines(
         axes.set_ylabel(unit)
         axes.set_ylim(bottom=0)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(
-            loc="lower left",
-            bbox_to_anchor=(-0.02, 0.99),
-            ncols=3,
-            borderpad=0,
-            columnspacing=0.9,
-            handlelength=1.4,
-            fontsize=7.5,
-        )
+        drawing.legend()
         return drawing.svg(key, f"{label}, by layer: {', '.join(lines)}.")
 
 
