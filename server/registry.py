@@ -9,16 +9,15 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 from profiles.errors import LangsteerError, ProfileError
-from profiles.profile import Profile
 from server.catalog import Catalog, Entry
 from server.control import Control
 from server.errors import InUseError, NotFoundError, PinnedError, ProfileFileInvalidError
 from server.leases import Leases
+from server.probe import probe
 from server.reload_report import ReloadReport
 from server.retired import Fate, Retired
 from server.scan import ProfileFile, Refusal, Scanner
 from steering.errors import EngineError
-from steering.request import SteeringRequest
 
 logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
 
@@ -91,7 +90,7 @@ class Registry:
                 raise ProfileError("the profile folder holds no profile files")
             entries = [await self._load(file) for file in scan.files.values()]
             await self._control.canary(
-                [self._probe(entry.profile) for entry in entries], self._strongest
+                [probe(entry.profile, self._strongest) for entry in entries], self._strongest
             )
             self._publish(entries)
 
@@ -272,20 +271,13 @@ class Registry:
         """Load one more profile; if it has no effect, take it out of the engine again."""
         entry = await self._load(file)
         try:
-            await self._control.canary([self._probe(entry.profile)], self._strongest)
+            await self._control.canary([probe(entry.profile, self._strongest)], self._strongest)
         except BaseException:  # whatever it is: nobody else knows that it is loaded
             if not self._offers(entry.profile.content_hash):
                 self._retired.add(entry)
                 await self._retired.sweep()
             raise
         return entry
-
-    def _probe(self, profile: Profile) -> SteeringRequest:
-        """A request whose effect proves that the profile reaches the model."""
-        strength = min(1.0, self._strongest)
-        if profile.target is not None:
-            return SteeringRequest(target=profile.content_hash, strength=strength)
-        return SteeringRequest(suppress=(profile.content_hash,), strength=strength)
 
     def _publish(self, entries: Iterable[Entry]) -> None:
         before, self._catalog = self._catalog, Catalog(entries)
