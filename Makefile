@@ -5,6 +5,7 @@
 BIN := .venv/bin
 READY := .venv/.langsteer/ready
 CLIENTS := .venv/.langsteer/clients-ready
+HELM := .venv/.langsteer/helm-ready
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,10 +19,13 @@ $(READY): pyproject.toml deploy/setup.sh deploy/steps.sh deploy/check_install.py
 $(CLIENTS): $(READY) deploy/setup_clients.sh deploy/steps.sh
 	@sh deploy/setup_clients.sh
 
+$(HELM): $(READY) deploy/setup_helm.sh deploy/unpack_helm.py deploy/steps.sh
+	@sh deploy/setup_helm.sh
+
 demo: $(READY) ## Profile a real model, serve it, steer it; results in out/demo
 	@$(BIN)/python -m server.demo
 
-test: $(READY) $(CLIENTS) ## Run every test, the end-to-end ones included
+test: $(READY) $(CLIENTS) $(HELM) ## Run every test, the end-to-end ones included
 	$(BIN)/python -m pytest
 
 check: $(READY) ## Format, lint, types and import rules, as CI checks them

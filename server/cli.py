@@ -159,7 +159,7 @@ def serve(
             access=access,
             monitor={
                 "monitor": monitor,
-                "monitor_log": str(monitor_log.resolve()) if monitor_log else None,
+                "monitor_log": str(monitor_log.absolute()) if monitor_log else None,
                 "monitor_sample": str(monitor_sample),
                 "monitor_sample_miss": str(monitor_sample_miss),
                 "monitor_text": monitor_text,

@@ -72,18 +72,20 @@ def launch(
             f"MODEL comes first, found {model}: langsteer serve MODEL --profiles DIR [options]"
         )
     options.check_version(versions.vllm(), TESTED, os.environ)
+    # Not resolved: behind a symbolic link may be another file when it is read again. A mounted
+    # ConfigMap is such a link, and what it led to is gone after a change.
     settings = {
         f"{PREFIX}{name.upper()}": value
         for name, value in {
             "model": model,
-            "profiles_dir": str(profiles.resolve()),
+            "profiles_dir": str(profiles.absolute()),
             "max_strength": str(max_strength),
-            "policy": str(policy.resolve()) if policy else None,
+            "policy": str(policy.absolute()) if policy else None,
             "model_aliases": str(model_aliases),
-            "access": str(access.resolve()) if access else None,
+            "access": str(access.absolute()) if access else None,
             "playground": str(playground),
             **monitor,
-            "request_log": str(request_log.resolve()) if request_log else None,
+            "request_log": str(request_log.absolute()) if request_log else None,
         }.items()
         if value is not None
     }
@@ -106,7 +108,7 @@ def launch(
     if model == DEMO:
         # On a CPU vLLM would ask for nearly all memory there is; the demo needs little. GiB.
         os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")
-    os.environ |= {**settings, f"{PREFIX}PROFILES_DIR": str(profiles.resolve())}
+    os.environ |= {**settings, f"{PREFIX}PROFILES_DIR": str(profiles.absolute())}
     os.environ |= options.environment(os.environ, _plugins(), keyed=keyed)
     _check_entry_points()
     served_name = None if Path(model).expanduser().is_dir() else model
