@@ -13,6 +13,7 @@ import pytest
 from server import launch, options
 from server.access_file import AccessFile
 from server.settings import Settings
+from tests.deploy.helm.scripts import mount
 
 
 @pytest.fixture
@@ -32,26 +33,10 @@ def environ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[st
     signal.signal(signal.SIGHUP, before)
 
 
-def mounted(folder: Path, version: str, text: str) -> Path:
-    """A file as Kubernetes mounts it from a ConfigMap: links, which all change at once."""
-    old = (folder / "..data").readlink() if (folder / "..data").is_symlink() else None
-    (folder / version).mkdir(parents=True)
-    (folder / version / "access.yaml").write_text(text)
-    (folder / "..new").symlink_to(version)
-    (folder / "..new").replace(folder / "..data")
-    file = folder / "access.yaml"
-    if old is None:
-        file.symlink_to("..data/access.yaml")
-    else:
-        (folder / old / "access.yaml").unlink()
-        (folder / old).rmdir()
-    return file
-
-
 async def test_a_mounted_file_is_read_again_where_it_is_now(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
-    file = mounted(tmp_path / "mount", "..1", "limits: {concurrent: 1}")
+    file = mount(tmp_path / "mount", "access.yaml", "1", "limits: {concurrent: 1}")
     profiles = tmp_path / "profiles"
     profiles.symlink_to(tmp_path / "made-today")
     sizes: dict[str, Any] = {"headroom": 0, "memory_headroom": 0, "max_strength": 8.0}
@@ -60,6 +45,6 @@ async def test_a_mounted_file_is_read_again_where_it_is_now(
     assert settings.profiles_dir == profiles
     assert settings.access is not None
     access = AccessFile(settings.access, lambda good: None)
-    mounted(tmp_path / "mount", "..2", "limits: {concurrent: 2}")
+    mount(tmp_path / "mount", "access.yaml", "2", "limits: {concurrent: 2}")
     await access.reload()
     assert access.rules.document.limits.concurrent == 2

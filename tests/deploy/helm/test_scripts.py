@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -13,27 +12,11 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
-from tests.deploy.helm.chart import CHART
-
-FILES = CHART / "files"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"chart_{name}", FILES / f"{name}.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-reload, smoke = load("reload"), load("smoke")
+from tests.deploy.helm.scripts import FILES, mount, reload, smoke
 
 
 class Stand:
@@ -80,26 +63,13 @@ def stand() -> Iterator[Stand]:
     stand.close()
 
 
-def mount(folder: Path, version: str, text: str) -> Path:
-    """A file as Kubernetes mounts it from a ConfigMap: links that change all at once."""
-    held = folder / f"..{version}"
-    held.mkdir(parents=True)
-    (held / "policy.yaml").write_text(text)
-    link, data, file = folder / "..tmp", folder / "..data", folder / "policy.yaml"
-    link.symlink_to(held.name)
-    link.replace(data)
-    if not file.is_symlink():
-        file.symlink_to("..data/policy.yaml")
-    return file
-
-
 def test_a_changed_file_is_reloaded_once_and_with_the_key_of_now(
     stand: Stand, tmp_path: Path
 ) -> None:
     stand.answers["/v1/steering/policy/reload"] = (200, {"digest": "abc" * 20})
     key = tmp_path / "key"
     key.write_text("first\n")
-    file = mount(tmp_path / "policy", "1", "a")
+    file = mount(tmp_path / "policy", "policy.yaml", "1", "a")
     server = reload.Server(stand.url, key)
     watched = reload.Watched("policy", lambda: reload.of_file(file))
     # Seen twice alike, so that nothing is read while it is written.
@@ -110,7 +80,7 @@ def test_a_changed_file_is_reloaded_once_and_with_the_key_of_now(
         "",
     ]
     key.write_text("second\n")
-    mount(tmp_path / "policy", "2", "b")
+    mount(tmp_path / "policy", "policy.yaml", "2", "b")
     assert [bool(reload.watch(watched, server)) for _ in range(3)] == [False, True, False]
     assert [(path, sent) for _, path, sent, _ in stand.asked] == [
         ("/v1/steering/policy/reload", "Bearer first"),
@@ -188,7 +158,7 @@ def test_it_waits_for_the_server_says_so_once_and_ends_when_told(tmp_path: Path)
         process.send_signal(signal.SIGTERM)
         rest = process.stdout.read()
         assert process.wait(timeout=5) == 0
-    assert first.startswith("policy: the server does not answer yet")
+    assert first.startswith("policy: not read again yet: ")
     assert rest == ""
 
 

@@ -81,10 +81,13 @@ class Server:
 
     def reload(self, kind: str) -> tuple[int, str]:
         """(HTTP status, 0 where there was no answer; what it said)."""
-        headers = {"Content-Length": "0"}
-        try:
-            if self._key_file is not None:
+        headers = {}
+        if self._key_file is not None:
+            try:
                 headers["Authorization"] = f"Bearer {self._key_file.read_text().strip()}"
+            except OSError as error:
+                return 0, f"cannot read the key: {error}"
+        try:
             address = f"{self._url}/v1/steering/{kind}/reload"
             request = urllib.request.Request(address, b"", headers, method="POST")
             context = self._tls if address.startswith("https:") else None
@@ -112,7 +115,7 @@ def told(kind: str, status: int, text: str) -> str:
     error = answer.get("error")
     said = error.get("message", text) if isinstance(error, dict) else text
     if status == 0:
-        return f"{kind}: the server does not answer yet: {said}"
+        return f"{kind}: not read again yet: {said}"
     if status in (401, 403):
         said = f"{said} (operatorKey.existingSecret is to hold a key that may operate the server)"
     again = "; will ask again" if status in AGAIN else "; what was in force stays"
