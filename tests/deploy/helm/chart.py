@@ -105,15 +105,17 @@ def render(*values: dict[str, Any], kube: str = "1.33.0", release: str = RELEASE
     Raises:
         RenderError: it refuses the values.
     """
-    text = _template(json.dumps(merged(*values)), kube, release)
-    objects = tuple(each for each in yaml.safe_load_all(text) if each)
+    objects = _objects(json.dumps(merged(*values)), kube, release)
     defaults = yaml.safe_load((CHART / "values.yaml").read_text())
     return Rendered(objects, merged(defaults, *values))
 
 
 @cache
-def _template(values: str, kube: str, release: str) -> str:
-    return _run(["template", release, "--kube-version", kube], values)
+def _objects(values: str, kube: str, release: str) -> tuple[Object, ...]:
+    text = _run(["template", release, "--kube-version", kube], values)
+    # The dashboard is long, and PyYAML's own parser slow.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return tuple(each for each in yaml.load_all(text, loader) if each)
 
 
 def notes(*values: dict[str, Any]) -> str:
