@@ -136,6 +136,7 @@ def test_no_container_may_do_more_than_it_must(made: Rendered) -> None:
     for pod in made.pods:
         spec = pod["spec"]
         assert spec["automountServiceAccountToken"] is False
+        assert spec["enableServiceLinks"] is False
         assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC"}
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["fsGroup"] == 10001
