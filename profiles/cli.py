@@ -11,6 +11,7 @@ from profiles.commands.evaluate import evaluate
 from profiles.commands.inspect import inspect
 from profiles.commands.layers import layers
 from profiles.commands.profile import profile
+from profiles.commands.profiles import profiles
 from profiles.commands.report import report
 from profiles.commands.scores import scores
 from profiles.versions import installed
@@ -41,3 +42,4 @@ def main(
 for verb in (profile, scores, layers, contextualize, evaluate, report):
     app.command()(verb)
 app.add_typer(inspect, name="inspect")
+app.add_typer(profiles, name="profiles")

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from profiles.report.clean import clean
 
 # Too much for a table on screen.
 _FOR_JSON = ("learning", "scores")
@@ -74,11 +77,11 @@ def show_scores(facts: Mapping[str, Any], out: Path | None) -> None:
 def show_profile(facts: Mapping[str, Any]) -> None:
     """The tables of `langsteer inspect profile`: what the file holds."""
     console = Console()
-    table = Table(title=f"{facts['file']}", show_header=False)
+    table = Table(title=shown(facts["file"]), show_header=False)
     for name in ("language", "version", "created", "content_hash"):
-        table.add_row(name, str(facts[name]))
+        table.add_row(name, shown(facts[name]))
     for name, value in facts["model"].items():
-        table.add_row(f"model.{name}", str(value))
+        table.add_row(f"model.{name}", shown(value))
     for role, edit in facts["edits"].items():
         for name, value in edit.items():
             table.add_row(f"{role}.{name}", str(value))
@@ -87,13 +90,18 @@ def show_profile(facts: Mapping[str, Any]) -> None:
             f"{role}.recommended",
             f"success {point['success']:.0%}, perplexity ×{point['perplexity']:.2f}, "
             f"repetition {point['repetition']:.0%} ({point['samples']} samples), "
-            f"phase {point['advised_phase']}",
+            f"phase {shown(point['advised_phase'])}",
         )
     for name, value in facts["provenance"].items():
         if name not in _FOR_JSON:
-            table.add_row(f"provenance.{name}", str(value))
+            table.add_row(f"provenance.{shown(name)}", shown(value))
     console.print(table)
     console.print("Learning, frontier and scores: --json, or drawn by `langsteer report`.")
+
+
+def shown(value: object) -> str:
+    """Text from a file, with no markup and no escape sequences for the terminal in it."""
+    return escape(str(clean(str(value))))
 
 
 def _show_warnings(console: Console, warnings: Iterable[str]) -> None:

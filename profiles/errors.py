@@ -15,3 +15,7 @@ class CorpusError(LangsteerError):
 
 class ModelError(LangsteerError):
     """The model cannot be loaded, or has no feed-forward layers langsteer can edit."""
+
+
+class SharingError(LangsteerError):
+    """A shared profile cannot be fetched, published or trusted."""

@@ -6,8 +6,6 @@ Only numpy and safetensors: the server and vLLM's workers import this module.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from profiles.atomic import write_atomically
 from profiles.errors import LangsteerError, ProfileError
 from profiles.language import check_tag
 from profiles.models.fingerprint import differences
@@ -42,19 +41,7 @@ def save(profile: Profile, path: Path) -> Path:
     file = path / f"{profile.language}{SUFFIX}" if path.is_dir() else path
     _check_name(file, profile.language)
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{file.name}.", suffix=".part", dir=file.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as out:
-                out.write(dumps(profile))
-                out.flush()
-                os.fsync(out.fileno())
-            temporary.chmod(0o644)  # mkstemp's 0600 would hide it from a server's own user
-            temporary.replace(file)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(file.parent)
+        write_atomically(file, dumps(profile))
     except OSError as error:
         raise ProfileError(f"cannot write {file}: {error.strerror or error}") from error
     return file
@@ -243,12 +230,3 @@ def _check_name(file: Path, language: str) -> None:
         raise ProfileError(
             f"{file} holds language {language!r}, so its name must be {language}{SUFFIX}"
         )
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":  # elsewhere a folder can't be opened
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from profiles.models.fingerprint import fingerprint
+from profiles.sharing.keys import PublicKeys
 from server import model_list, own_api
 from server.access.middleware import AccessMiddleware
 from server.access_file import AccessFile
@@ -55,6 +56,9 @@ class SteeringEndpoints:
 
     def __init__(self) -> None:
         self._settings = Settings.load()
+        key = self._settings.profile_key
+        # Once: whoever can change the file later cannot have other profiles loaded by that.
+        self._keys = PublicKeys.read(key) if key else None
         self._metrics: Metrics | None = None
         self._registry: Registry | None = None
         self._control: Control | None = None
@@ -171,7 +175,7 @@ class SteeringEndpoints:
         model = await asyncio.to_thread(fingerprint, Path(args.model), self._settings.model)
         control = EngineControl(engine_client)
         registry = Registry(
-            partial(scan, self._settings.profiles_dir, model),
+            partial(scan, self._settings.profiles_dir, model, keys=self._keys),
             control,
             self._leases,
             self._settings.max_strength,

@@ -87,6 +87,15 @@ def serve(
             envvar="LANGSTEER_ACCESS",
         ),
     ] = None,
+    profile_key: Annotated[
+        Path | None,
+        typer.Option(
+            help="Public key of minisign, or several: load only profiles signed with one of them; "
+            "see `langsteer profiles`.",
+            dir_okay=False,
+            envvar="LANGSTEER_PROFILE_KEY",
+        ),
+    ] = None,
     monitor: Annotated[
         str,
         typer.Option(
@@ -157,6 +166,7 @@ def serve(
             policy=policy,
             model_aliases=model_aliases,
             access=access,
+            profile_key=profile_key,
             monitor={
                 "monitor": monitor,
                 "monitor_log": str(monitor_log.absolute()) if monitor_log else None,

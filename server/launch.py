@@ -14,6 +14,7 @@ from profiles import versions
 from profiles.models.demo_model import NAME as DEMO
 from profiles.models.fingerprint import fingerprint
 from profiles.models.resolve import resolve_model
+from profiles.sharing.keys import PublicKeys
 from server import options
 from server.access_file import read_access
 from server.folder import read_folder
@@ -42,6 +43,7 @@ def launch(
     rest: Sequence[str],
     policy: Path | None = None,
     access: Path | None = None,
+    profile_key: Path | None = None,
     monitor: Mapping[str, str | None] = MappingProxyType({}),
     request_log: Path | None = None,
     model_aliases: bool = False,
@@ -58,6 +60,7 @@ def launch(
         rest: options for `vllm serve`, untouched.
         policy: file of rules that requests must meet, or None.
         access: file of who may use the server and how much, or None.
+        profile_key: file of public keys, one of which must have signed each profile; or None.
         monitor: the monitor's settings by their names in `Settings`; None leaves one out.
         request_log: file that requests are logged to, or None.
         model_aliases: whether the model has a name for each language too.
@@ -83,6 +86,7 @@ def launch(
             "policy": str(policy.absolute()) if policy else None,
             "model_aliases": str(model_aliases),
             "access": str(access.absolute()) if access else None,
+            "profile_key": str(profile_key.absolute()) if profile_key else None,
             "playground": str(playground),
             **monitor,
             "request_log": str(request_log.absolute()) if request_log else None,
@@ -100,8 +104,9 @@ def launch(
     if policy is not None:
         read_policy(policy, max_strength)
     keyed = access is not None and read_access(access).keyed
+    keys = PublicKeys.read(chosen.profile_key) if chosen.profile_key else None
     folder = resolve_model(model)
-    profiles, files = read_folder(profiles, fingerprint(folder, model))
+    profiles, files = read_folder(profiles, fingerprint(folder, model), keys)
     capacity = plan(
         (file.profile for file in files), headroom=headroom, memory_headroom=memory_headroom
     )

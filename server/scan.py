@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 from profiles import store
-from profiles.errors import ProfileError
+from profiles.errors import ProfileError, SharingError
 from profiles.profile import ModelIdentity, Profile
+from profiles.sharing.keys import PublicKeys
+from profiles.sharing.listing import MOST_SIGNATURE_BYTES
+from profiles.sharing.names import signature_name
 from server.languages import LanguageTag
 
 
@@ -48,7 +51,9 @@ class Scanner(Protocol):
     def __call__(self, only: str | None = None) -> Scan: ...
 
 
-def scan(folder: Path, model: ModelIdentity, only: str | None = None) -> Scan:
+def scan(
+    folder: Path, model: ModelIdentity, only: str | None = None, *, keys: PublicKeys | None = None
+) -> Scan:
     """Every profile file of `folder`, verified against `model`.
 
     Args:
@@ -56,6 +61,7 @@ def scan(folder: Path, model: ModelIdentity, only: str | None = None) -> Scan:
         model: what they must have been made for.
         only: a name; other files are not read. It is compared with the names that the folder
             lists and is never part of a path.
+        keys: one of which must have signed each file; None asks for no signatures.
 
     Raises:
         ProfileError: the folder itself cannot be read.
@@ -73,20 +79,22 @@ def scan(folder: Path, model: ModelIdentity, only: str | None = None) -> Scan:
     refused: list[Refusal] = []
     for path in paths:
         try:
-            file = _read(path, model)
+            file = _read(path, model, keys)
             if any(file.name.lower() == name.lower() for name in files):
                 raise ProfileError(f"{path.name}: another file holds {file.name!r} already")
             files[file.name] = file
-        except ProfileError as error:
+        except (ProfileError, SharingError) as error:
             refused.append(Refusal(file=path.name, reason=str(error)))
     return Scan(files=files, refused=tuple(refused))
 
 
-def _read(path: Path, model: ModelIdentity) -> ProfileFile:
+def _read(path: Path, model: ModelIdentity, keys: PublicKeys | None) -> ProfileFile:
     try:
         data = path.read_bytes()
     except OSError as error:
         raise ProfileError(f"{path.name}: cannot be read: {error.strerror or error}") from error
+    if keys is not None:  # of these very bytes, which are what workers get
+        keys.check(data, _signature(path), path.name)
     profile = store.loads(data, path.name, model)
     if path.stem != profile.language:
         raise ProfileError(
@@ -98,3 +106,12 @@ def _read(path: Path, model: ModelIdentity) -> ProfileFile:
     except ValueError as error:
         raise ProfileError(f"{path.name}: language {profile.language!r}: {error}") from error
     return ProfileFile(profile=profile, data=data, created=store.created(data, path.name))
+
+
+def _signature(path: Path) -> bytes | None:
+    """The signature beside a file, None where there is none."""
+    try:
+        with path.with_name(signature_name(path.name)).open("rb") as data:
+            return data.read(MOST_SIGNATURE_BYTES)
+    except OSError:
+        return None

@@ -40,6 +40,11 @@ class Settings(BaseModel):
     access: Path | None = Field(
         default=None, description="File of the keys and limits of clients (--access)."
     )
+    profile_key: Path | None = Field(
+        default=None,
+        description="File of public keys, one of which must have signed each profile "
+        "(--profile-key).",
+    )
     max_body_mb: int = Field(
         default=32,
         ge=1,

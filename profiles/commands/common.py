@@ -59,7 +59,10 @@ def reported(verb: str) -> Iterator[None]:
     try:
         yield
     except (LangsteerError, OSError) as error:
-        typer.echo(f"langsteer {verb}: {error}", err=True)
+        from profiles.report.clean import clean
+
+        # What it quotes may be from a file, and hold what a terminal would obey.
+        typer.echo(f"langsteer {verb}: {clean(str(error))}", err=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         typer.echo(f"langsteer {verb}: interrupted", err=True)

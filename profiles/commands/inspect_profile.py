@@ -40,25 +40,13 @@ def profile(
 ) -> None:
     """What a profile edits, where it came from, and what its edits say, given a store."""
     with reported("inspect profile"):
-        from dataclasses import asdict
-
         from profiles.console import show_profile
+        from profiles.description import describe
         from profiles.store import created, read
-        from profiles.summary import edited, recommended
 
         file = _file(which, profiles)
         found = read(file)
-        facts: dict[str, Any] = {
-            "file": str(file),
-            "language": found.language,
-            "version": found.version,
-            "content_hash": found.content_hash,
-            "created": created(file.read_bytes(), str(file)),
-            "model": asdict(found.model),
-            "edits": {role: edited(found, role) for role in found.edits()},
-            "recommended": recommended(found),
-            "provenance": dict(found.provenance),
-        }
+        facts = describe(found, created(file.read_bytes(), str(file)), str(file))
         note = None
         if not file_only:
             facts["says"], note = _says(found, model, store, triggers, as_json)

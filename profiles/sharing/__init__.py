@@ -1,0 +1,1 @@
+"""Profiles as artefacts: fetched, published, signed, compared."""
