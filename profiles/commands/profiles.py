@@ -12,7 +12,7 @@ from profiles.commands.profiles_sign import keygen, sign
 profiles = typer.Typer(
     no_args_is_help=True,
     help="List, show, verify, compare, fetch, publish and sign profiles. An ADDRESS is a folder, a "
-    "file, hf://owner/repo[@revision][/path] or https://host/path.",
+    "file, hf://owner/repo@revision/path or https://host/path.",
 )
 profiles.command("list")(list_)
 for verb in (show, verify, diff, pull, push, sign, keygen):

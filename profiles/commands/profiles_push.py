@@ -27,7 +27,11 @@ def push(
         str, typer.Argument(metavar="FOLDER", help="Of profile files, one file, or `ready`.")
     ],
     to: Annotated[
-        str, typer.Argument(metavar="TO", help="A folder, or hf://owner/repo[@branch][/folder].")
+        str,
+        typer.Argument(
+            metavar="TO",
+            help="A folder, or hf://owner/repo@branch/folder (@… and /… may be left out).",
+        ),
     ],
     licence: Annotated[
         str,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from profiles.sharing.keys import PublicKeys
     from profiles.sharing.source import Source
 
-ADDRESS = "A folder, a file, hf://owner/repo[@revision][/path] or https://host/path."
+ADDRESS = "A folder, a file, hf://owner/repo@revision/path, or https://host/path."
 _FETCHING = "Fetching"
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help=ADDRESS)]
 Chosen = Annotated[

@@ -77,7 +77,10 @@ def parse_address(text: str) -> Address:
     """
     scheme, separator, _ = text.partition("://")
     if not separator:
-        return FolderAddress(path=Path(text).expanduser())
+        try:
+            return FolderAddress(path=Path(text).expanduser())
+        except RuntimeError as error:  # ~somebody
+            raise SharingError(f"{text}: {error}") from error
     if scheme == "hf":
         return _hub(text)
     if scheme in ("https", "http"):

@@ -14,6 +14,9 @@ from profiles.sharing.listing import SharedFile
 from profiles.sharing.names import profile_name
 from profiles.sharing.source import Source
 
+# A profile's is some 10 kB; parsed, one as long as a file may be would take gigabytes.
+MOST_HEADER = 16 << 20
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Artefact:
@@ -72,6 +75,11 @@ def read_artefact(
     signature = _signature(source, listing.signature(file.name))
     comment = keys.check(data, signature, file.name) if keys else None
     origin = f"{listing.label}: {file.name}"
+    if (length := int.from_bytes(data[:8], "little")) > min(MOST_HEADER, len(data)):
+        raise ProfileError(
+            f"{origin}: truncated or not a safetensors file: it begins with a header of {length} "
+            f"bytes, in {len(data)}"
+        )
     profile = store.loads(data, origin, expect)
     if file.name != profile_name(profile.language):
         raise ProfileError(

@@ -51,11 +51,14 @@ class CachedSource:
             part = self._cache.part(file, request.url)
             if not known:
                 part.unlink(missing_ok=True)  # what is there may be of another one
-            download(self._fetcher, request, part, most=file.most, size=file.size, tell=tell)
-            try:
-                return self._cache.take(file, request.url)
-            except SharingError as error:
-                raise SharingError(f"{listing.label}: {error}") from error
+            for resumed in [True, False] if part.exists() else [False]:
+                download(self._fetcher, request, part, most=file.most, size=file.size, tell=tell)
+                try:
+                    return self._cache.take(file, request.url)
+                except SharingError as error:
+                    if not resumed:  # what an earlier run left is not to blame
+                        raise SharingError(f"{listing.label}: {error}") from error
+            raise AssertionError("unreachable")
 
     def _asked(self) -> Listing:
         listing = self._place.list()

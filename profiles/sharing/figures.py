@@ -10,6 +10,7 @@ from profiles.report.metadata import read_metadata
 from profiles.summary import edited
 
 ROLES = ("target", "suppress")
+_PLURALS = {"neuron": "neurons", "offset": "offsets", "memory": "memories"}
 
 
 def points(profile: Profile) -> dict[str, dict[str, Any]]:
@@ -33,18 +34,17 @@ def edits(profile: Profile) -> dict[str, str]:
 
 def edit_words(edit: Mapping[str, Any]) -> str:
     """What one role edits, in words; see `profiles.summary.edited`."""
-    parts = [f"{edit['neurons']} neurons"] if "neurons" in edit else []
-    for kind, name in (("offset", "offsets"), ("memory", "memories")):
-        layers = edit.get(f"{kind}_layers")
-        parts += [f"{len(layers)} {name}"] if layers else []
-    return " + ".join(parts)
+    counts = {"neuron": edit.get("neurons", 0)}
+    counts |= {kind: len(edit.get(f"{kind}_layers", ())) for kind in ("offset", "memory")}
+    return " + ".join(
+        f"{count} {kind if count == 1 else _PLURALS[kind]}"
+        for kind, count in counts.items()
+        if count
+    )
 
 
 def point_words(point: Mapping[str, Any] | None) -> str:
-    """Success, perplexity and repetition of a point, in words."""
+    """Success, perplexity and repetition of a point, as the tables on screen have them."""
     if point is None:
         return "not calibrated"
-    return (
-        f"success {point['success']:.0%}, perplexity ×{point['perplexity']:.2f}, "
-        f"repetition {point['repetition']:.0%}"
-    )
+    return f"{point['success']:.0%}, ×{point['perplexity']:.2f}, {point['repetition']:.0%}"

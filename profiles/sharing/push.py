@@ -136,7 +136,7 @@ def _key_ids(artefacts: Sequence[Artefact]) -> list[str]:
 
 def _private_words(artefacts: Sequence[Artefact]) -> list[str]:
     """Paths of this machine that the files would tell the world."""
-    told = [("model", artefact.profile.model.name) for artefact in artefacts]
+    told: list[tuple[str, Any]] = [("model", a.profile.model.name) for a in artefacts]
     for artefact in artefacts:
         corpus = artefact.profile.provenance.get("corpus")
         told.append(("corpus", corpus.get("source") if isinstance(corpus, Mapping) else None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,12 +14,15 @@ from profiles.sharing.figures import ROLES, point_words
 
 _WIDTH = 120  # where no terminal says how wide it is
 _TITLES = {"target": "towards", "suppress": "away"}
+_CAPTION = (
+    "Edit; at strength 1: success, perplexity of the model's own text × unedited, repetition."
+)
 
 
 def console() -> Console:
     """Wide enough for a table where nobody watches."""
     found = Console()
-    return found if found.is_terminal else Console(width=_WIDTH)
+    return found if found.is_terminal or "COLUMNS" in os.environ else Console(width=_WIDTH)
 
 
 def show_list(where: str, rows: Sequence[Mapping[str, Any]], bad: Sequence[str]) -> None:
@@ -37,8 +41,10 @@ def show_list(where: str, rows: Sequence[Mapping[str, Any]], bad: Sequence[str])
         )
     if rows:
         models = {(row["model"], row["weights"][:12]) for row in rows}
-        table.caption = f"of {', '.join(shown(f'{n} (weights {w})') for n, w in sorted(models))}"
+        table.caption = _CAPTION
         out.print(table)
+        of = ", ".join(f"{name} (weights {weights})" for name, weights in sorted(models))
+        out.print(f"Of {shown(of)}.", soft_wrap=True)
     show_warnings(bad)
 
 
@@ -64,6 +70,7 @@ def show_changes(verb: str, where: str, changes: Sequence[Mapping[str, Any]]) ->
             "yes" if row["signed"] else "no",
             *(_role(row, role) for role in ROLES),
         )
+    table.caption = _CAPTION
     out.print(table)
 
 
@@ -87,7 +94,8 @@ def show_difference(facts: Mapping[str, Any]) -> None:
     if facts["same"] and not facts["metadata"]:
         out.print(f"{shown(first)}: the same edits, the same metadata")
         return
-    table = Table(title=shown(f"{first} → {second}"))
+    title = shown(f"{first} → {second}")
+    table = Table(title=title)
     for name in ("", first, second):
         table.add_column(shown(name))
     for name, (one, other) in facts["model"].items():
@@ -95,16 +103,20 @@ def show_difference(facts: Mapping[str, Any]) -> None:
     for role, figures in facts["figures"].items():
         for name, (one, other) in figures.items():
             if one != other:
-                table.add_row(f"{role}.{name}", shown(one), shown(other))
+                table.add_row(f"{role}.{name}", _short(one), _short(other))
     for name, (one, other) in facts["metadata"].items():
         table.add_row(shown(name), shown(one), shown(other))
-    out.print(table)
+    out.print(table if table.row_count else title)
     if facts["same"]:
         out.print("The same edits.")
     for role, kinds in facts["edits"].items():
         for kind, edit in kinds.items():
             if edit["added"] or edit["removed"] or edit["changed"]:
                 out.print(_edit_table(role, kind, edit))
+
+
+def _short(figure: object) -> str:
+    return f"{figure:.3g}" if isinstance(figure, float) else shown(figure)
 
 
 def _edit_table(role: str, kind: str, edit: Mapping[str, Any]) -> Table:
@@ -124,7 +136,7 @@ def _edit_table(role: str, kind: str, edit: Mapping[str, Any]) -> Table:
             cells = [row[name] for name in columns]
         else:
             cells = [row["layer"], *row["norms"], row.get("difference_norm"), row.get("cosine")]
-        table.add_row(*("-" if cell is None else f"{cell:g}" for cell in cells))
+        table.add_row(*("-" if cell is None else f"{cell:.3g}" for cell in cells))
     return table
 
 

@@ -34,6 +34,7 @@ def test_forms(text: str, found: object) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("~nobody-of-that-name/p", "home directory"),
         ("hf://me", "no model repository"),
         ("hf://datasets/me/mine", "no model repository"),
         ("hf://../mine", "no model repository"),

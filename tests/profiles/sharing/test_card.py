@@ -63,10 +63,8 @@ def test_harmless_text_is_readable() -> None:
 
 def test_figures_stand_together(german: Profile) -> None:
     page = card(german)
-    assert (
-        "| de (German) | 2 neurons + 1 offsets + 2 memories | 95 | ×1.07 | 3 | 24 | all |" in page
-    )
-    assert "| de (German) | 1 offsets + 2 memories | not calibrated | | | | |" in page
+    assert "| de (German) | 2 neurons + 1 offset + 2 memories | 95 | ×1.07 | 3 | 24 | all |" in page
+    assert "| de (German) | 1 offset + 2 memories | not calibrated | | | | |" in page
     assert german.version in page
     assert "b" * 64 in page  # the weights' fingerprint
     assert MARK in page

@@ -253,6 +253,27 @@ def test_a_damaged_cache_is_fetched_again(web: WebServer, folder: Path, tmp_path
     assert names(tmp_path / "into2") == ["de.safetensors", "ja.safetensors"]
 
 
+def test_a_half_of_another_file_is_begun_anew(web: WebServer, folder: Path, tmp_path: Path) -> None:
+    address = serve(web, folder)
+    data = (folder / "de.safetensors").read_bytes()
+    files = tmp_path / "cache" / "profiles" / "files"
+    files.mkdir(parents=True)
+    for half in (b"\0" * 100, b"\0" * len(data)):
+        (files / f"sha256-{sha256(data)}.part").write_bytes(half)
+        with at(f"{address}de.safetensors") as source:
+            pull(source, tmp_path / "into", force=True)
+        (files / f"sha256-{sha256(data)}").unlink()
+    assert (tmp_path / "into" / "de.safetensors").read_bytes() == data
+
+
+def test_a_header_that_would_fill_the_memory(folder: Path, tmp_path: Path) -> None:
+    for length in (17 << 20, 1 << 62):
+        data = length.to_bytes(8, "little") + b"{" * 100
+        (folder / "ja.safetensors").write_bytes(data)
+        with at(folder) as source, pytest.raises(ProfileError, match="begins with a header of"):
+            pull(source, tmp_path / "into")
+
+
 def test_a_tampered_file(web: WebServer, folder: Path, tmp_path: Path) -> None:
     address = serve(web, folder)
     web.files["/p/ja.safetensors"] = web.files["/p/ja.safetensors"][:-1] + b"x"  # type: ignore[index, operator]
