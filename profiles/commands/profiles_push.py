@@ -56,7 +56,7 @@ def push(
         ),
     ] = None,
     plots: Annotated[
-        bool, typer.Option(help="Draw success against perplexity.", rich_help_panel=_CARD)
+        bool, typer.Option(help="Draw success beside perplexity.", rich_help_panel=_CARD)
     ] = True,
     languages: Chosen = None,
     secret_key: SecretKey = None,
