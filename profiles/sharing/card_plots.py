@@ -51,7 +51,7 @@ def _draw(title: str, calibrations: Mapping[str, Any]) -> bytes:
     panels[0].set_xlim(-4, 104)
     panels[1].axvline(1.0, color="0.5", lw=0.8, ls=":")
     panels[0].set_yticks(range(len(calibrations)), [*calibrations])
-    panels[0].invert_yaxis()
+    panels[0].set_ylim(len(calibrations) - 0.4, -0.6)
     figure.suptitle(f"{title}: dots are strength 1.0, lines the other strengths", fontsize=9)
     figure.tight_layout()
     out = BytesIO()

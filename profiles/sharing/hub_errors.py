@@ -13,8 +13,13 @@ class NoRepositoryError(SharingError):
 
 
 @contextmanager
-def hub_errors(what: str) -> Iterator[None]:
-    """Turn what the client raises into one SharingError; `what` was being done, and to what."""
+def hub_errors(what: str, hint: str = "") -> Iterator[None]:
+    """Turn what the client raises into one SharingError.
+
+    Args:
+        what: was being done, and to what.
+        hint: what to do where there is no network.
+    """
     from huggingface_hub import errors
 
     try:
@@ -32,9 +37,7 @@ def hub_errors(what: str) -> Iterator[None]:
     except errors.RevisionNotFoundError as error:
         raise SharingError(f"{what}: there is no such revision") from error
     except errors.OfflineModeIsEnabled as error:
-        raise SharingError(
-            f"{what}: HF_HUB_OFFLINE is set; --offline takes what was fetched before"
-        ) from error
+        raise SharingError(f"{what}: HF_HUB_OFFLINE is set, and this needs a network") from error
     except errors.HfHubHTTPError as error:
         status = getattr(error.response, "status_code", None)
         hint = {
@@ -46,9 +49,7 @@ def hub_errors(what: str) -> Iterator[None]:
         raise SharingError(f"{what}: {_line(error)}{hint}") from error
     # By release the client's network errors are httpx's, httpx2's, or the system's.
     except Exception as error:
-        raise SharingError(
-            f"{what}: {_line(error)}; --offline takes what was fetched before"
-        ) from error
+        raise SharingError(f"{what}: {_line(error)}{hint}") from error
 
 
 def _line(error: BaseException) -> str:

@@ -50,7 +50,8 @@ class HubPlace:
 
     def list(self) -> Listing:
         """See `Place`."""
-        with hub_errors(f"cannot list {self._label}"):
+        hint = "; --offline takes what was fetched before"
+        with hub_errors(f"cannot list {self._label}", hint):
             info = self._api.model_info(
                 self._repo, revision=self._revision, files_metadata=True, timeout=PATIENCE
             )
