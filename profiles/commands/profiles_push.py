@@ -87,6 +87,7 @@ def push(
         from profiles.sharing.card import Terms
         from profiles.sharing.push import push as publish
 
+        address = parse_address(to)
         terms = Terms(licence=licence, link=licence_link, base_model=base_model)
         draw, missing = _drawing(plots)
         with opened(folder, True, None, as_json) as source:
@@ -98,7 +99,7 @@ def push(
                 signer=signer_of(secret_key) if secret_key else None,
                 evaluation=_reading(evaluation),
                 draw=draw,
-                address=to if isinstance(parse_address(to), HubAddress) else None,
+                address=str(address) if isinstance(address, HubAddress) else None,
                 force=force,
                 dry_run=dry_run,
             )

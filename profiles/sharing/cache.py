@@ -13,6 +13,7 @@ from profiles.models.demo_model import cache_dir
 from profiles.sharing.digest import mismatch, sha256
 from profiles.sharing.listing import Listing, SharedFile
 
+_PATIENCE = 600.0  # seconds, for whoever else is fetching the same file
 _PRIVATE = 0o700  # private repositories' files are in it
 
 
@@ -46,7 +47,7 @@ class Cache:
 
     def lock(self, file: SharedFile, url: str) -> FileLock:
         """Held while the file is put together, so that two commands do not do it at once."""
-        return FileLock(f"{self.part(file, url)}.lock")
+        return FileLock(f"{self.part(file, url)}.lock", timeout=_PATIENCE)
 
     def take(self, file: SharedFile, url: str) -> bytes:
         """Make of the file's part the file, if it is what it should be.

@@ -16,6 +16,8 @@ from profiles.sharing.fetcher import AgainError, Fetcher
 
 _IDLE = 4  # tries in a row that bring nothing
 _MOST_TRIES = 40
+# Slower than this many bytes a second, after so many seconds, is a server that keeps us waiting.
+_SLOWEST, _SLOW_AFTER = 512, 60.0
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 
@@ -112,7 +114,7 @@ def _attempt(
         length = response.headers.get("Content-Length", "")
         total = have + int(length) if length.isdigit() else size
         _check_length(request.url, total or 0, bound, part)
-        done = have
+        done, since = have, time.monotonic()
         # A link put there by somebody else is not followed.
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         with os.fdopen(os.open(part, flags, 0o600), "wb") as out:
@@ -124,9 +126,15 @@ def _attempt(
                     break
                 out.write(chunk)
                 tell(done, total or bound)
+                _check_pace(done - have, time.monotonic() - since)
         _check_length(request.url, done, bound, part)
     if size is not None and done < size:
         raise AgainError(f"it ended after {done} of {size} bytes")
+
+
+def _check_pace(size: int, seconds: float) -> None:
+    if seconds > _SLOW_AFTER and size < _SLOWEST * seconds:
+        raise AgainError(f"{size} bytes came in {seconds:.0f} seconds")
 
 
 def _check_length(url: str, length: int, bound: int, part: Path) -> None:

@@ -146,6 +146,16 @@ def test_a_link_in_the_place_of_a_part(fetcher: Fetcher, web: WebServer, tmp_pat
     assert victim.read_bytes() == b"mine"
 
 
+def test_a_server_that_keeps_us_waiting(
+    fetcher: Fetcher, web: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("profiles.sharing.download._SLOW_AFTER", 0.0)
+    monkeypatch.setattr("profiles.sharing.download._SLOWEST", 1 << 60)
+    web.files["/f"] = Answer(DATA, ranged=False)
+    with pytest.raises(SharingError, match=r"bytes came in 0 seconds"):
+        get(fetcher, web, tmp_path / "part")
+
+
 def test_nobody_there(fetcher: Fetcher, tmp_path: Path) -> None:
     request = Request(url="http://127.0.0.1:9/f")
     with pytest.raises(SharingError, match="cannot be fetched"):
