@@ -22,7 +22,7 @@ def environ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[dict[st
     monkeypatch.setattr(options, "check_version", lambda *_: None)
     monkeypatch.setattr(launch, "resolve_model", lambda _: tmp_path)
     monkeypatch.setattr(launch, "fingerprint", lambda *_: None)
-    monkeypatch.setattr(launch, "read_folder", lambda given, _: (given, []))
+    monkeypatch.setattr(launch, "read_folder", lambda given, *_: (given, []))
     monkeypatch.setattr(launch, "plan", lambda *_, **__: {})
     monkeypatch.setattr(launch, "_check_entry_points", lambda: None)
     monkeypatch.setattr(launch, "_serve", lambda *_, **__: None)
