@@ -47,9 +47,12 @@ class SteeringRequest:
             MAX_STRENGTH.
         phase: "all" edits prompt and answer; "decode" edits from the last prompt token on, the
             first position whose output is sampled, and leaves the rest of the prompt alone.
+        reasoning: what holds while the model reasons: "off", nothing; a request, that instead, all
+            else here being the answer's alone; None, the same as for the answer. Anything but None
+            goes with phase "decode" only, as does the request, which has no `reasoning` itself.
 
     Raises:
-        ValueError: a field is out of its range, or neither target nor suppress is given.
+        ValueError: a field is out of its range, or nothing is given to steer by.
     """
 
     target: str | None = None
@@ -57,10 +60,14 @@ class SteeringRequest:
     suppress_strengths: tuple[float, ...] = ()
     strength: float = 1.0
     phase: Phase = "all"
+    reasoning: SteeringRequest | Literal["off"] | None = None
 
     def __post_init__(self) -> None:
         if not self.target and not self.suppress:
-            raise ValueError("a steering request needs a target or something to suppress")
+            if not isinstance(self.reasoning, SteeringRequest):
+                raise ValueError("a steering request needs a target or something to suppress")
+            object.__setattr__(self, "strength", 1.0)  # of nothing
+        self._check_reasoning()
         for strength in (self.strength, *self.suppress_strengths):
             if not (math.isfinite(strength) and 0 < strength <= MAX_STRENGTH):
                 raise ValueError(
@@ -80,9 +87,27 @@ class SteeringRequest:
         object.__setattr__(self, "suppress", tuple(content_hash for content_hash, _ in pairs))
         object.__setattr__(self, "suppress_strengths", own)
 
+    def _check_reasoning(self) -> None:
+        if self.reasoning is None:
+            return
+        if self.phase != "decode":
+            raise ValueError(f"phase is {self.phase!r}, must be 'decode' beside reasoning")
+        if isinstance(self.reasoning, SteeringRequest):
+            if self.reasoning.phase != "decode" or self.reasoning.reasoning is not None:
+                raise ValueError("reasoning is steered in phase 'decode', and has no reasoning")
+        elif self.reasoning != "off":
+            raise ValueError(f"reasoning is {self.reasoning!r}, must be 'off' or a request")
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """Content hashes of all profiles that it names."""
+        own = (*([self.target] if self.target else []), *self.suppress)
+        apart = self.reasoning.hashes if isinstance(self.reasoning, SteeringRequest) else ()
+        return (*own, *apart)
+
     @property
     def combination(self) -> Combination:
-        """What decides the table row.
+        """What decides the table row; empty where only the reasoning is steered.
 
         Phase is of the tokens, and so is the strength where there is but one. Several are in the
         row, and `row_strength` is then 1.
@@ -103,6 +128,10 @@ class SteeringRequest:
         """Key of everything that changes the KV cache; equal only for equal steering."""
         strengths = (self.strength, *self.suppress_strengths)
         named = [self.target or "", *self.suppress, *(s.hex() for s in strengths), self.phase]
+        if isinstance(self.reasoning, SteeringRequest):
+            named += ["reasoning", self.reasoning.fingerprint]
+        elif self.reasoning is not None:
+            named += ["reasoning", self.reasoning]
         text = "\0".join(named)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -116,6 +145,12 @@ class SteeringRequest:
             PREFIX + "strength": float(self.strength),
             PREFIX + "phase": self.phase,
         }
+        if isinstance(self.reasoning, SteeringRequest):
+            for key, value in self.reasoning.to_extra_args().items():
+                if key != PREFIX + "phase":
+                    out[PREFIX + _APART + key.removeprefix(PREFIX)] = value
+        elif self.reasoning is not None:
+            out[PREFIX + "reasoning"] = self.reasoning
         if self.target:
             out[PREFIX + "target"] = self.target
         if self.suppress:
@@ -138,27 +173,48 @@ class SteeringRequest:
         }
         if not ours:
             return None
-        known = {"target", "suppress", "suppress_strengths", "strength", "phase"}
-        if unknown := ours.keys() - known:
-            raise ValueError(f"unknown steering arguments: {', '.join(sorted(unknown))}")
-        target, suppress = ours.get("target"), ours.get("suppress", ())
-        phase, strengths = ours.get("phase", "all"), ours.get("suppress_strengths", ())
-        # From whoever calls the engine: what is wrong is one request's error, whatever it is.
-        if not (target is None or isinstance(target, str)):
-            raise ValueError(f"target is {target!r}, must be a content hash")
-        if not isinstance(suppress, list | tuple) or not all(isinstance(h, str) for h in suppress):
-            raise ValueError(f"suppress is {suppress!r}, must be a list of content hashes")
-        if not isinstance(strengths, list | tuple):
-            raise ValueError(f"suppress_strengths is {strengths!r}, must be a list of numbers")
-        if not isinstance(phase, str):
-            raise ValueError(f"phase is {phase!r}, must be one of {', '.join(PHASES)}")
-        return cls(
-            target=target,
-            suppress=tuple(suppress),
-            suppress_strengths=tuple(map(_number, strengths)),
-            strength=_number(ours.get("strength", 1.0)),
-            phase=phase,  # type: ignore[arg-type]
-        )
+        apart = {
+            key.removeprefix(_APART): ours.pop(key) for key in [*ours] if key.startswith(_APART)
+        }
+        reasoning = ours.pop("reasoning", None)
+        if apart:
+            if reasoning is not None:
+                raise ValueError(f"reasoning is {reasoning!r}, and arguments of its own are given")
+            if "phase" in apart:
+                raise ValueError("reasoning has no phase of its own")
+            reasoning = cls(**{**_fields(apart, _APART), "phase": "decode"})
+        elif reasoning not in (None, "off"):
+            raise ValueError(f"reasoning is {reasoning!r}, must be 'off'")
+        return cls(**_fields(ours), reasoning=reasoning)
+
+
+_APART = "reasoning_"
+_FIELDS = frozenset({"target", "suppress", "suppress_strengths", "strength", "phase"})
+
+
+def _fields(ours: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A request's fields from its flat form; `prefix` is that of the names, for errors."""
+    if unknown := ours.keys() - _FIELDS:
+        named = ", ".join(sorted(prefix + key for key in unknown))
+        raise ValueError(f"unknown steering arguments: {named}")
+    target, suppress = ours.get("target"), ours.get("suppress", ())
+    phase, strengths = ours.get("phase", "all"), ours.get("suppress_strengths", ())
+    # From whoever calls the engine: what is wrong is one request's error, whatever it is.
+    if not (target is None or isinstance(target, str)):
+        raise ValueError(f"{prefix}target is {target!r}, must be a content hash")
+    if not isinstance(suppress, list | tuple) or not all(isinstance(h, str) for h in suppress):
+        raise ValueError(f"{prefix}suppress is {suppress!r}, must be a list of content hashes")
+    if not isinstance(strengths, list | tuple):
+        raise ValueError(f"{prefix}suppress_strengths is {strengths!r}, must be a list of numbers")
+    if not isinstance(phase, str):
+        raise ValueError(f"phase is {phase!r}, must be one of {', '.join(PHASES)}")
+    return {
+        "target": target,
+        "suppress": tuple(suppress),
+        "suppress_strengths": tuple(map(_number, strengths)),
+        "strength": _number(ours.get("strength", 1.0)),
+        "phase": phase,
+    }
 
 
 def _number(strength: Any) -> float:

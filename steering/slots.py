@@ -19,8 +19,8 @@ class Slots:
     it. Every decision follows from the order of calls alone, so workers that see the same
     scheduler output (tensor parallel ranks) agree on rows without talking to each other.
 
-    With at least as many steered rows as the engine runs requests at once, `acquire`
-    cannot fail: a step never needs more rows than it has requests.
+    With at least as many steered rows as the engine runs requests at once, twice as many where
+    they may steer their reasoning apart, `acquire` cannot fail: a step never needs more rows.
 
     Args:
         rows: rows of the tables, the unsteered row 0 included; at least 2.
@@ -103,8 +103,9 @@ class Slots:
             oldest, _ = self._idle.popitem(last=False)
             return self._row_of.pop(oldest)
         raise CapacityError(
-            f"all {len(self._row_of)} table rows are held by running requests; "
-            "raise the number of rows to at least the engine's max_num_seqs + 1"
+            f"all {len(self._row_of)} table rows are held by running requests; raise the number of "
+            "rows to at least the engine's max_num_seqs + 1, twice max_num_seqs where requests may "
+            "steer their reasoning apart"
         )
 
 

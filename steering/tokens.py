@@ -63,21 +63,23 @@ class Tokens:
         first: Sequence[int],
         rows: Sequence[int],
         strengths: Sequence[float],
+        apart: bool = False,
     ) -> int:
-        """Lay out the step. All arguments have one entry a request, in batch order.
+        """Lay out the step. All arguments but the last have one entry a request, in batch order.
 
         Args:
             scheduled: tokens of the request in this step.
             computed: tokens computed in earlier steps, i.e. the position of its first token.
             first: first position that is edited.
             rows, strengths: the request's table row and strength; row 0 for unsteered ones.
+            apart: more tokens will be given rows, on the device (`Parts`); until then they have 0.
 
         Returns:
-            How many tokens are steered.
+            How many tokens are steered, those not counted.
         """
         steered = [i for i, row in enumerate(rows) if row != UNSTEERED_ROW]
-        self.active = bool(steered)
-        if not steered and not self._filled:
+        self.active = bool(steered) or apart
+        if not self.active and not self._filled:
             return 0
         ends = np.cumsum(scheduled)
         self._staging.append(self._staging.pop(0))
@@ -98,6 +100,6 @@ class Tokens:
             count += end - begin
         self.row[:extent].copy_(row_staged[:extent], non_blocking=True)
         self.strength[:extent].copy_(strength_staged[:extent], non_blocking=True)
-        self._filled = total if steered else 0
+        self._filled = total if self.active else 0
         self.edited += count
         return count

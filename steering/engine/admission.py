@@ -13,6 +13,7 @@ from typing import Any
 
 from steering.engine.arming import wanted
 from steering.engine.compat import lacking
+from steering.engine.reasoning import no_markers
 from steering.errors import EngineError
 from steering.request import SteeringRequest
 
@@ -24,27 +25,52 @@ IN_USE = "profile {} is in use by running requests"
 
 
 class Admission:
-    """Which profiles the workers have, as their own answers tell."""
+    """Which profiles the workers have, as their own answers tell.
 
-    def __init__(self) -> None:
+    Args:
+        no_reasoning: why reasoning cannot be steered apart from the answer; "" where it can.
+    """
+
+    def __init__(self, no_reasoning: str = "") -> None:
+        self._no_reasoning = no_reasoning
         self._roles: dict[str, frozenset[str]] = {}
 
-    def check(self, extra_args: Mapping[str, Any] | None, *, resumable: bool = False) -> None:
+    def check(
+        self,
+        extra_args: Mapping[str, Any] | None,
+        *,
+        resumable: bool = False,
+        embedded: bool = False,
+    ) -> None:
         """Refuse a request that the workers could not run as it asks.
 
         Args:
             extra_args: of its sampling parameters.
             resumable: more input may come to it later, with parameters that nothing here sees.
+            embedded: its prompt is of embeddings, and has no tokens.
 
         Raises:
             ValueError: malformed steering arguments.
-            EngineError: a profile that is not loaded, or has no such edit; or it is resumable.
+            EngineError: a profile that is not loaded, or has no such edit; it is resumable; or its
+                reasoning cannot be told from its answer.
         """
         request = SteeringRequest.from_extra_args(extra_args)
         if request is None:
             return
         if resumable:
             raise EngineError("a request whose input streams in cannot be steered")
+        if request.reasoning is not None:
+            if self._no_reasoning:
+                raise EngineError(f"reasoning cannot be steered apart: {self._no_reasoning}")
+            if embedded:
+                raise EngineError(
+                    "reasoning cannot be steered apart where the prompt is of embeddings"
+                )
+        self._check_profiles(request)
+        if isinstance(request.reasoning, SteeringRequest):
+            self._check_profiles(request.reasoning)
+
+    def _check_profiles(self, request: SteeringRequest) -> None:
         for role, named in (
             ("target", [request.target] if request.target else []),
             ("suppress", request.suppress),
@@ -63,7 +89,7 @@ class Admission:
             live: extra args of every request that has been let in and has not ended.
         """
         found = (SteeringRequest.from_extra_args(extra_args) for extra_args in live)
-        return any(one and content_hash in (one.target, *one.suppress) for one in found)
+        return any(one and content_hash in one.hashes for one in found)
 
     def note(self, method: str, answers: Iterable[Mapping[str, Any]]) -> None:
         """Learn from what all workers said to a call."""
@@ -104,7 +130,7 @@ def install() -> None:
 
 def _admission(core: Any) -> Admission:
     if not hasattr(core, _ATTRIBUTE):
-        setattr(core, _ATTRIBUTE, Admission())
+        setattr(core, _ATTRIBUTE, Admission(no_markers(core.vllm_config)))
     found: Admission = getattr(core, _ATTRIBUTE)
     return found
 
@@ -119,7 +145,11 @@ def _checked(original: Callable[..., Any]) -> Callable[..., Any]:
     def add_request(self: Any, request: Any, request_wave: int = 0) -> Any:
         if wanted(self.vllm_config):
             try:
-                _admission(self).check(_extra_args(request), resumable=request.resumable)
+                _admission(self).check(
+                    _extra_args(request),
+                    resumable=request.resumable,
+                    embedded=request.prompt_token_ids is None,
+                )
             except (ValueError, EngineError) as error:
                 # In a process of its own the core answers; else the caller is right here.
                 tell = getattr(self, "_send_error_outputs_to_client", None)

@@ -10,7 +10,9 @@ from steering.batch import Batch
 from steering.capacity import Capacity
 from steering.engine import ffn
 from steering.engine.experts import Experts
+from steering.engine.reasoning import markers, no_markers
 from steering.errors import EngineError
+from steering.parts import Parts
 from steering.tables import NO_NEURONS, Tables
 from steering.tokens import Tokens
 
@@ -62,13 +64,14 @@ def arm(vllm_config: Any, model: torch.nn.Module, device: torch.device) -> Batch
         raise EngineError(f"the profiles edit neurons only, and every layer is {NO_NEURONS}")
     shards = {ffn.shard(one, capacity.intermediate_size, rank, world) for one in dense}
     scheduler = vllm_config.scheduler_config
-    # One request needs at most one row and a step has at most max_num_seqs of them: with
-    # this many rows, running out is impossible rather than handled.
+    no_parts = no_markers(vllm_config)
+    # One request needs at most one row, two where its reasoning may have its own, and a step has at
+    # most max_num_seqs of them: with this many rows, running out is impossible rather than handled.
     tables = Tables(
         capacity,
         layers=layers,
         shard=shards.pop() if shards else (0, 0),
-        rows=scheduler.max_num_seqs + 1,
+        rows=scheduler.max_num_seqs * (1 if no_parts else 2) + 1,
         device=device,
         experts=[one.layer for one in mixtures],
     )
@@ -79,7 +82,10 @@ def arm(vllm_config: Any, model: torch.nn.Module, device: torch.device) -> Batch
     )
     if not list(ffn.install(ffns, tables, tokens)):
         raise EngineError("the profiles' capacity leaves no layer to edit")
-    batch = Batch(tables, tokens)
+    parts = None
+    if not no_parts:
+        parts = Parts(markers(vllm_config), scheduler.max_num_seqs, device)
+    batch = Batch(tables, tokens, parts, no_parts)
     setattr(model, _ATTRIBUTE, batch)
     return batch
 

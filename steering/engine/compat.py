@@ -30,5 +30,6 @@ def lacking(owner: Any, name: str, first: list[str]) -> list[str]:
 
 def absent(owner: Any, names: list[str]) -> list[str]:
     """Which of `names` are no fields of the dataclass, or not set where the class is made."""
-    known = getattr(owner, "__dataclass_fields__", None) or owner.__init__.__code__.co_names
+    made = inspect.unwrap(owner.__init__)
+    known = getattr(owner, "__dataclass_fields__", None) or made.__code__.co_names
     return [f"{owner.__name__}.{name} is gone" for name in names if name not in known]

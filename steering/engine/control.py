@@ -41,12 +41,13 @@ class WorkerExtension:
             "rows_in_use": batch.slots.in_use,
             "rows_cached": batch.slots.cached,
             "rows": batch.tables.rows,
-            "edited_tokens": batch.tokens.edited,
+            "edited_tokens": batch.edited,
             "columns_taken": batch.tables.columns_taken,
             "columns": list(batch.tables.capacity.columns),
             "memories_taken": batch.tables.bank.taken,
             "memories": batch.tables.capacity.memories,
             "keys": batch.tables.capacity.keys,
+            "no_reasoning": batch.no_parts,
         }
 
     def langsteer_load(self, data: bytes) -> dict[str, Any]:
@@ -93,6 +94,7 @@ class EngineFacts:
         columns, columns_taken: per layer, room for edited neurons and how much is used.
         memories, memories_taken: room for memories in FFNs and how much is used; an offset is one.
         keys: whether there is room for their keys.
+        no_reasoning: why reasoning cannot be steered apart from the answer; "" where it can.
     """
 
     engines: int
@@ -107,6 +109,7 @@ class EngineFacts:
     memories: int
     memories_taken: int
     keys: bool
+    no_reasoning: str
 
 
 class EngineControl:
@@ -137,8 +140,8 @@ class EngineControl:
         """Ask every worker of every engine.
 
         Raises:
-            EngineError: a worker is not armed, or workers disagree about their profiles or the
-                room for them.
+            EngineError: a worker is not armed, or workers disagree about their profiles, the room
+                for them, or the markers of reasoning.
         """
         engines = await self._ask("langsteer_facts")
         for number, ranks in enumerate(engines):
@@ -148,6 +151,11 @@ class EngineControl:
                     raise EngineError(f"{where} is not armed: {answer['reason']}")
         firsts = [ranks[0] for ranks in engines]
         first = firsts[0]
+        if any(answer["no_reasoning"] != first["no_reasoning"] for answer in _flat(engines)):
+            raise EngineError(
+                "workers disagree about whether reasoning can be told from the answer; start every "
+                "node with the same --reasoning-parser"
+            )
         for answer in _flat(engines):
             if {*answer["profiles"]} != {*first["profiles"]}:
                 raise EngineError("workers disagree about the loaded profiles; restart the server")
@@ -169,6 +177,7 @@ class EngineControl:
             memories=first["memories"],
             memories_taken=first["memories_taken"],
             keys=first["keys"],
+            no_reasoning=first["no_reasoning"],
         )
 
     async def load(self, data: bytes) -> str:

@@ -18,6 +18,8 @@ def steering_hash_keys(request: Any, start: int, end: int) -> list[tuple[str, st
     edited; block hashes chain, so it is enough to mark every block from the first edited
     one on. Decode-only steering leaves the blocks before it shared with everybody. Where it
     begins is part of its key: the same text as another prompt's answer was edited from elsewhere.
+    That holds for reasoning steered apart too: which of its edits a token has follows from the
+    tokens before it, which are in the hash, and from where the prompt ends.
 
     Arguments that make no valid request add no key; the model runner refuses such a request.
     """

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from steering.engine.arming import arm, batch_of, wanted
-from steering.engine.compat import lacking
+from steering.engine.compat import absent, lacking
+from steering.parts import History
 
 
 class RunnerV1:
@@ -20,6 +22,7 @@ class RunnerV1:
         """See `Runner`."""
         try:
             from vllm.v1.worker.cpu_model_runner import CPUModelRunner
+            from vllm.v1.worker.gpu_input_batch import CachedRequestState
             from vllm.v1.worker.gpu_model_runner import GPUModelRunner
         except ImportError as error:
             return [f"vLLM's V1 model runner cannot be imported ({error})"]
@@ -34,6 +37,8 @@ class RunnerV1:
                 ["self", "scheduler_output", "num_scheduled_tokens"],
             ),
             *lacking(GPUModelRunner, "_dummy_run", ["self", "num_tokens"]),
+            *absent(GPUModelRunner, ["requests", "input_ids"]),
+            *absent(CachedRequestState, ["prompt_token_ids", "output_token_ids"]),
         ]
 
     def install(self) -> None:
@@ -78,10 +83,21 @@ def _after_update(original: Callable[..., Any]) -> Callable[..., Any]:
                     )
                     for request_id in self.input_batch.req_ids
                 },
+                partial(_history, self.requests),
             )
         return result
 
     return _update_states
+
+
+def _history(requests: Mapping[str, Any], request_id: str) -> History:
+    """A request's tokens, as the runner keeps them."""
+
+    def tokens() -> tuple[Sequence[int] | None, Sequence[int]]:
+        request = requests[request_id]
+        return request.prompt_token_ids, request.output_token_ids
+
+    return tokens
 
 
 def _after_prepare(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,6 +113,8 @@ def _after_prepare(original: Callable[..., Any]) -> Callable[..., Any]:
                 num_scheduled_tokens,
                 inputs.num_computed_tokens_cpu,
                 inputs.num_prompt_tokens,
+                # What was sampled last is in them already, also where the host does not have it.
+                self.input_ids.gpu,
             )
         return result
 

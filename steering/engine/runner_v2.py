@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 from steering.engine.arming import arm, wanted
 from steering.engine.compat import absent, lacking
 from steering.errors import EngineError
+from steering.parts import History
 
 
 class RunnerV2:
@@ -37,7 +39,10 @@ class RunnerV2:
             *lacking(ModelState, "remove_request", ["self", "req_id"]),
             *lacking(ModelState, "prepare_inputs", ["self", "input_batch", "req_states"]),
             *lacking(ModelState, "prepare_dummy_inputs", ["self", "num_reqs", "num_tokens"]),
-            *absent(NewRequestData, ["req_id", "sampling_params"]),
+            *absent(
+                NewRequestData,
+                ["req_id", "sampling_params", "prompt_token_ids", "prefill_token_ids"],
+            ),
             *absent(
                 InputBatch,
                 [
@@ -46,6 +51,7 @@ class RunnerV2:
                     "num_scheduled_tokens",
                     "num_computed_tokens_np",
                     "num_tokens",
+                    "input_ids",
                 ],
             ),
             *absent(RequestState, ["prompt_len"]),
@@ -75,6 +81,16 @@ class RunnerV2:
         return isinstance(runner, GPUModelRunner)
 
 
+def _history(new: Any) -> History:
+    """The tokens of a request that joins; after a preemption some are generated."""
+
+    def tokens() -> tuple[Sequence[int] | None, Sequence[int]]:
+        prompt = new.prompt_token_ids
+        return prompt, (new.prefill_token_ids or ())[len(prompt or ()) :]
+
+    return tokens
+
+
 def steered(state: type) -> type:
     """A subclass of the `ModelState` that also keeps langsteer's batch up to date."""
     base: Any = state
@@ -93,7 +109,7 @@ def steered(state: type) -> type:
         def add_request(self, req_index: int, new_req_data: Any) -> None:
             super().add_request(req_index, new_req_data)
             extra_args = getattr(new_req_data.sampling_params, "extra_args", None)
-            self.langsteer.add(new_req_data.req_id, extra_args)
+            self.langsteer.add(new_req_data.req_id, extra_args, _history(new_req_data))
 
         def remove_request(self, req_id: str) -> None:
             # Called for preempted requests too, and before any `add_request` of that id.
@@ -120,6 +136,8 @@ def steered(state: type) -> type:
                 input_batch.num_computed_tokens_np,
                 # Not the prefill's length, which counts generated tokens after a preemption.
                 req_states.prompt_len.np[input_batch.idx_mapping_np],
+                # What was sampled last is in them already; the host does not have it.
+                input_batch.input_ids,
             )
             return inputs
 

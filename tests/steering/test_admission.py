@@ -47,6 +47,29 @@ def test_what_no_worker_could_run_is_refused(asked: dict[str, Any], said: str) -
         loaded("target").check(asked)
 
 
+def apart(target: str) -> dict[str, Any]:
+    """Steering whose reasoning has that target."""
+    own = SteeringRequest(target=target, phase="decode")
+    return args(target=HASH, phase="decode", reasoning=own)
+
+
+def test_reasoning_apart_needs_markers_and_its_own_profiles() -> None:
+    admission = loaded("target")
+    admission.check(apart(HASH))
+    with pytest.raises(EngineError, match="profile bbbbbbbbbbbb is not loaded"):
+        admission.check(apart(OTHER))
+    with pytest.raises(EngineError, match="prompt is of embeddings"):
+        admission.check(apart(HASH), embedded=True)
+    admission.check(args(target=HASH), embedded=True)
+    assert Admission().needed(OTHER, [apart(OTHER)])
+    without = Admission("there is no parser")
+    without.note("langsteer_load", [{"hash": HASH, "roles": ["target"]}])
+    without.check(args(target=HASH))
+    for wish in (apart(HASH), args(target=HASH, phase="decode", reasoning="off")):
+        with pytest.raises(EngineError, match="cannot be steered apart: there is no parser"):
+            without.check(wish)
+
+
 def test_only_what_every_worker_has_counts() -> None:
     admission = Admission()
     admission.note("langsteer_load", [{"hash": HASH, "roles": ["target"]}, {"error": "no room"}])
@@ -92,11 +115,23 @@ def core() -> Any:
 
 def request(extra_args: Any, name: str = "r") -> Any:
     params = SimpleNamespace(extra_args=extra_args)
-    return SimpleNamespace(request_id=name, client_index=3, sampling_params=params, resumable=False)
+    return SimpleNamespace(
+        request_id=name,
+        client_index=3,
+        sampling_params=params,
+        resumable=False,
+        prompt_token_ids=[1],
+    )
 
 
 def test_the_core_answers_such_a_request_and_goes_on(core: Any) -> None:
     core.add_request(request(args(target=HASH)), 0)
+    assert core.told == [(["r"], 3)]
+
+
+def test_the_core_knows_whether_there_are_markers(core: Any) -> None:
+    core.collective_rpc("langsteer_load", None, (b"...",), None)
+    core.add_request(request(apart(HASH)), 0)
     assert core.told == [(["r"], 3)]
 
 

@@ -31,6 +31,7 @@ ARMED = {
     "memories": 16,
     "memories_taken": 3,
     "keys": True,
+    "no_reasoning": "",
 }
 
 
@@ -156,6 +157,7 @@ def test_engines_are_summed_up_and_ranks_are_not() -> None:
         (Worker(columns=[16, 32]), "room for different profiles; start every node with the same"),
         (Worker(memories=32), "room for different profiles; .* and --memory-headroom"),
         (Worker(keys=False), "room for different profiles"),
+        (Worker(no_reasoning="no parser"), "start every node with the same --reasoning-parser"),
         (Worker(armed=False, reason="no plugin"), "worker 1 of engine 1 is not armed: no plugin"),
     ],
 )

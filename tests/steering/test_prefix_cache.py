@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 from steering.engine.prefix_cache import steering_hash_keys
@@ -38,6 +39,13 @@ def test_decode_only_requests_share_only_where_they_begin_alike() -> None:
     assert steering_hash_keys(a, 16, 32) != steering_hash_keys(b, 16, 32)
 
 
+def test_reasoning_apart_leaves_the_prompt_shared() -> None:
+    apart = request(33, target="a", phase="decode", reasoning="off")
+    assert steering_hash_keys(apart, 16, 32) == []
+    same = request(33, target="a", phase="decode", reasoning="off")
+    assert steering_hash_keys(apart, 32, 48) == steering_hash_keys(same, 32, 48) != []
+
+
 def test_malformed_arguments_do_not_break_the_scheduler() -> None:
     bad = request(32)
     bad.sampling_params.extra_args = {"langsteer_nonsense": 1}
@@ -45,6 +53,7 @@ def test_malformed_arguments_do_not_break_the_scheduler() -> None:
 
 
 def test_strength_phase_and_profile_all_separate() -> None:
+    own = SteeringRequest(target="b", phase="decode")
     kinds = [
         {"target": "a"},
         {"target": "b"},
@@ -52,6 +61,10 @@ def test_strength_phase_and_profile_all_separate() -> None:
         {"target": "a", "suppress": ("b",)},
         {"target": "a", "strength": 1.5},
         {"target": "a", "phase": "decode"},
+        {"target": "a", "phase": "decode", "reasoning": "off"},
+        {"target": "a", "phase": "decode", "reasoning": own},
+        {"target": "a", "phase": "decode", "reasoning": replace(own, strength=0.5)},
+        {"phase": "decode", "reasoning": own},
     ]
     keys = {tuple(steering_hash_keys(request(8, **kind), 0, 16)) for kind in kinds}
     assert len(keys) == len(kinds)

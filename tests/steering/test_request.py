@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +26,22 @@ given_apart = st.builds(
     strength=strengths,
     phase=st.sampled_from(PHASES),
 )
-requests = given_alike | given_apart
+reasonings = st.just("off") | st.builds(
+    lambda request: replace(request, phase="decode"), given_alike | given_apart
+)
+requests = (
+    given_alike
+    | given_apart
+    | st.builds(
+        lambda request, reasoning: replace(request, phase="decode", reasoning=reasoning),
+        given_alike | given_apart,
+        reasonings,
+    )
+    | st.builds(
+        lambda request: SteeringRequest(phase="decode", reasoning=request),
+        reasonings.filter(lambda one: one != "off"),
+    )
+)
 
 
 @given(requests)
@@ -65,6 +81,37 @@ def test_one_strength_is_the_tokens_and_several_are_the_rows() -> None:
     assert [part.factor for part in tiny.combination] == [1e-300, 8.0]
 
 
+def test_reasoning_is_apart_and_only_where_it_is_asked_for() -> None:
+    own = SteeringRequest(target="b", suppress=("c",), phase="decode", strength=2.0)
+    both = SteeringRequest(target="a", phase="decode", reasoning=own)
+    assert both.combination == SteeringRequest(target="a").combination
+    assert both.hashes == ("a", "b", "c")
+    plain = SteeringRequest(target="a", phase="decode")
+    off = replace(plain, reasoning="off")
+    assert len({each.fingerprint for each in (plain, off, both)}) == 3
+    assert off.to_extra_args() == plain.to_extra_args() | {"langsteer_reasoning": "off"}
+    alone = SteeringRequest(phase="decode", reasoning=own, strength=5.0)
+    assert (alone.combination, alone.strength, alone.hashes) == ((), 1.0, ("b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("flat", "said"),
+    [
+        ({"reasoning": "off", "reasoning_target": "b"}, "arguments of its own"),
+        ({"reasoning": "on"}, "must be 'off'"),
+        ({"reasoning": ["off"]}, "must be 'off'"),
+        ({"reasoning_target": 5}, "reasoning_target is 5"),
+        ({"reasoning_phase": "all", "reasoning_target": "b"}, "no phase of its own"),
+        ({"reasoning_reasoning": "off"}, "unknown steering arguments: reasoning_reasoning"),
+        ({"reasoning_strength": 1.0}, "target or something to suppress"),
+    ],
+)
+def test_malformed_reasoning(flat: dict[str, Any], said: str) -> None:
+    given = {"target": "a", "phase": "decode"} | flat
+    with pytest.raises(ValueError, match=said):
+        SteeringRequest.from_extra_args({f"langsteer_{name}": v for name, v in given.items()})
+
+
 @pytest.mark.parametrize("none", [None, {}, {"other": 1}])
 def test_without_our_keys_a_request_is_unsteered(none: dict[str, int] | None) -> None:
     assert SteeringRequest.from_extra_args(none) is None
@@ -81,6 +128,13 @@ def test_without_our_keys_a_request_is_unsteered(none: dict[str, int] | None) ->
         ({"target": "a", "strength": math.inf}, "strength is inf"),
         ({"target": "a", "phase": "prefill"}, "phase is 'prefill'"),
         ({"suppress": ("a",), "suppress_strengths": (9.0,)}, "strength is 9.0"),
+        ({"target": "a", "reasoning": "off"}, "phase is 'all', must be 'decode'"),
+        ({"target": "a", "reasoning": "on", "phase": "decode"}, "reasoning is 'on'"),
+        ({"reasoning": "off", "phase": "decode"}, "target or something to suppress"),
+        (
+            {"target": "a", "phase": "decode", "reasoning": SteeringRequest(target="a")},
+            "reasoning is steered in phase 'decode'",
+        ),
         ({"suppress": ("a",), "suppress_strengths": (1.0, 2.0)}, "2 strengths for 1 suppressed"),
         ({"suppress": ("a", "a"), "suppress_strengths": (1.0, 2.0)}, "has two strengths"),
     ],
@@ -110,7 +164,12 @@ anything = st.recursive(
 
 @given(
     st.dictionaries(
-        st.sampled_from(["target", "suppress", "suppress_strengths", "strength", "phase", "other"]),
+        st.sampled_from(
+            [
+                *("target", "suppress", "suppress_strengths", "strength", "phase", "other"),
+                *("reasoning", "reasoning_target", "reasoning_suppress", "reasoning_strength"),
+            ]
+        ),
         anything,
         min_size=1,
     )

@@ -1,0 +1,96 @@
+"""The markers of a model's reasoning, from vLLM's configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from steering.engine.reasoning import markers, no_markers
+
+
+def config(start: list[int], end: list[int], **more: Any) -> SimpleNamespace:
+    reasoning = SimpleNamespace(
+        reasoning_parser="qwen3",
+        enabled=bool(start and end),
+        reasoning_start_token_ids=start,
+        natural_reasoning_end_token_ids=end,
+    )
+    without = SimpleNamespace(skip_tokenizer_init=True)
+    given = {"reasoning_config": reasoning, "speculative_config": None, "model_config": without}
+    return SimpleNamespace(**given | more)
+
+
+def test_single_tokens_are_the_markers() -> None:
+    assert no_markers(config([7], [8])) == ""
+    found = markers(config([7], [8]))
+    assert (found.start, found.end, found.blanks) == (7, 8, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (config([7], [8], reasoning_config=None), "start it with --reasoning-parser"),
+        (SimpleNamespace(), "start it with --reasoning-parser"),
+        (config([], []), "the reasoning parser qwen3 names no markers"),
+        (config([7, 9], [8]), "markers of 2 and 1 tokens"),
+        (config([7], [7]), "one marker for both ends"),
+        (config([7], [8], speculative_config=object()), "without --speculative-config"),
+    ],
+)
+def test_why_there_are_none(given: Any, said: str) -> None:
+    assert said in no_markers(given)
+
+
+def test_white_space_is_what_the_tokenizer_makes_of_it(tmp_path: Path) -> None:
+    pytest.importorskip("vllm", reason="vLLM is not installed")
+    from vllm.config import ModelConfig, ReasoningConfig
+    from vllm.tokenizers import cached_tokenizer_from_config
+
+    from tests.tiny_model import SIZES, save_model
+
+    model = ModelConfig(model=str(save_model(tmp_path, **SIZES)))
+    reasoning = ReasoningConfig(reasoning_start_str="<bos>", reasoning_end_str="<eos>")
+    reasoning.initialize_token_ids(model)
+    given = SimpleNamespace(reasoning_config=reasoning, model_config=model)
+    assert no_markers(given) == ""
+    found = markers(given)
+    tokenizer = cached_tokenizer_from_config(model_config=model)
+    assert (found.start, found.end) == (2, 1)
+    assert {tokenizer.decode([token]) for token in found.blanks} == {"\n", "\r", "\t", " "}
+
+
+@pytest.mark.parametrize(
+    ("parser", "said"),
+    [
+        ("qwen3", ""),
+        ("deepseek_r1", ""),
+        ("deepseek_v3", ""),
+        ("glm45", ""),
+        ("openai_gptoss", "the reasoning parser openai_gptoss names no markers"),
+        ("granite", "the reasoning parser granite names no markers"),
+    ],
+)
+def test_which_of_vllms_parsers_have_markers(tmp_path: Path, parser: str, said: str) -> None:
+    pytest.importorskip("vllm", reason="vLLM is not installed")
+    from transformers import AutoTokenizer
+    from vllm.config import ModelConfig, ReasoningConfig
+
+    from tests.tiny_model import SIZES, save_model
+
+    folder = save_model(tmp_path, **SIZES)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["<think>", "</think>"])
+    tokenizer.save_pretrained(folder)
+    model = ModelConfig(model=str(folder))
+    reasoning = ReasoningConfig(reasoning_parser=parser)
+    reasoning.initialize_token_ids(model)
+    given = SimpleNamespace(reasoning_config=reasoning, model_config=model)
+    assert said in no_markers(given)
+    assert bool(said) == bool(no_markers(given))
+    if not said:
+        found = markers(given)
+        marks = tokenizer.convert_tokens_to_ids(["<think>", "</think>"])
+        assert [found.start, found.end] == marks
