@@ -181,6 +181,7 @@ def router(
             columns_taken=[*facts.columns_taken],
             memories=facts.memories,
             memories_taken=facts.memories_taken,
+            no_reasoning=facts.no_reasoning or None,
         )
 
     def _aliases(entry: Entry) -> list[str]:

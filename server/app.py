@@ -67,6 +67,7 @@ class SteeringEndpoints:
         self._access: AccessFile | None = None
         self._monitor: Monitor | None = None
         self._models: tuple[str, ...] = ()
+        self._no_reasoning = ""
         self._vllm_models: Any = None
 
     def attach_router(self, app: FastAPI) -> None:
@@ -80,7 +81,11 @@ class SteeringEndpoints:
         gate: Gate | None = None
         if settings.policy is not None:
             policy = PolicyFile(
-                settings.policy, settings.max_strength, self._catalog, metrics.policy_reloaded
+                settings.policy,
+                settings.max_strength,
+                self._catalog,
+                metrics.policy_reloaded,
+                lambda: self._no_reasoning,
             )
             self._policy = policy
             gate = Gate(
@@ -91,6 +96,7 @@ class SteeringEndpoints:
                 max_strength=settings.max_strength,
                 max_body=settings.max_body_mb << 20,
                 aliases=aliases,
+                no_reasoning=lambda: self._no_reasoning,
             )
         refresh = FactsRefresh(self._facts, metrics, settings.metrics_timeout)
         app.add_middleware(
@@ -104,6 +110,7 @@ class SteeringEndpoints:
             gate=gate,
             monitor=self._monitor,
             aliases=aliases,
+            no_reasoning=lambda: self._no_reasoning,
         )
         if settings.access is not None:
             access = AccessFile(settings.access, metrics.access_reloaded)
@@ -182,6 +189,7 @@ class SteeringEndpoints:
             self._count_profiles,
         )
         await registry.start()
+        self._no_reasoning = (await control.facts()).no_reasoning
         self._control, self._registry = control, registry
         if self._monitor is not None:
             await asyncio.to_thread(self._monitor.load)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.errors import PolicyError
-from server.wish import FIELD, KEYS
+from server.wish import FIELD, KEYS, REASONING
 from steering.request import PREFIX, SteeringRequest
 
 # A key can be spelled with JSON escapes; only \u004x-\u007x can stand for letters or "_".
@@ -107,13 +107,15 @@ class Body:
                 reason="malformed_body",
             )
         wish = value.get(FIELD) if isinstance(value, dict) else None
-        away = wish.get("suppress") if isinstance(wish, dict) else None
-        if any(each is away for each in repeating):
-            raise PolicyError(
-                f"{FIELD}.suppress has a language more than once",
-                param=f"{FIELD}.suppress",
-                reason="malformed_body",
-            )
+        apart = wish.get(REASONING) if isinstance(wish, dict) else None
+        for field, part in ((FIELD, wish), (f"{FIELD}.{REASONING}", apart)):
+            away = part.get("suppress") if isinstance(part, dict) else None
+            if any(each is away for each in repeating):
+                raise PolicyError(
+                    f"{field}.suppress has a language more than once",
+                    param=f"{field}.suppress",
+                    reason="malformed_body",
+                )
         return value
 
     @staticmethod

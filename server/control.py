@@ -41,6 +41,9 @@ class EngineFacts(Protocol):
     @property
     def memories_taken(self) -> int: ...
 
+    @property
+    def no_reasoning(self) -> str: ...
+
 
 class Control(Protocol):
     """The engine's side of loading profiles. Every method raises EngineError on failure."""

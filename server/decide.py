@@ -10,7 +10,7 @@ from server.catalog import Catalog
 from server.errors import PolicyError
 from server.routes import STEERABLE
 from server.shown import shown
-from server.wish import FIELD, HEADER, Wish
+from server.wish import FIELD, HEADER, REASONING, Wish
 from steering.request import PREFIX
 
 
@@ -21,6 +21,7 @@ def decide(
     body: Any,
     catalog: Catalog,
     max_strength: float,
+    no_reasoning: str = "",
 ) -> AppliedSteering | None:
     """The steering of one request, or None where it asks for none.
 
@@ -30,6 +31,7 @@ def decide(
         body: the parsed JSON body; None where it is not JSON.
         catalog: the profiles on offer.
         max_strength: the largest strength allowed.
+        no_reasoning: why reasoning cannot be steered apart on this server; "" where it can.
 
     Raises:
         PolicyError: anything about steering is wrong, or it was asked for where it cannot be
@@ -50,7 +52,28 @@ def decide(
     refuse_options(fields)
     if not isinstance(body, Mapping):
         raise PolicyError("a steered request's body must be a JSON object", reason="malformed_body")
-    return Wish(wish, header, catalog, max_strength).resolve()
+    applied = Wish(wish, header, catalog, max_strength).resolve()
+    refuse_reasoning(applied, no_reasoning)
+    return applied
+
+
+def refuse_reasoning(applied: AppliedSteering, no_reasoning: str) -> None:
+    """Steering of the reasoning apart from the answer, where the server cannot.
+
+    Args:
+        applied: what was decided.
+        no_reasoning: why it cannot; "" where it can.
+
+    Raises:
+        PolicyError: it cannot, and is to.
+    """
+    if no_reasoning and applied.reasoning is not None:
+        raise PolicyError(
+            f"the reasoning cannot be steered apart from the answer: {no_reasoning}. Leave "
+            f"{FIELD}.{REASONING} out, and both are steered alike",
+            param=f"{FIELD}.{REASONING}",
+            reason="unsupported_option",
+        )
 
 
 def refuse_lookalikes(fields: Mapping[str, Any]) -> None:

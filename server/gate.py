@@ -33,6 +33,7 @@ class Gate:
         max_strength: the largest strength the server allows.
         max_body: bytes a request may have.
         aliases: names of models that ask for steering; None where there are none.
+        no_reasoning: gives why reasoning cannot be steered apart; "" where it can.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Gate:
         max_strength: float,
         max_body: int,
         aliases: Aliases | None = None,
+        no_reasoning: Callable[[], str] = str,
     ) -> None:
         self._book = book
         self._catalog = catalog
@@ -53,6 +55,7 @@ class Gate:
         self._max_strength = max_strength
         self._max_body = max_body
         self._aliases = aliases
+        self._no_reasoning = no_reasoning
 
     @staticmethod
     def governs(path: str) -> bool:
@@ -107,6 +110,7 @@ class Gate:
                 catalog,
                 max_strength=self._max_strength,
                 default_model=self._default_model(),
+                no_reasoning=self._no_reasoning(),
             )
             ruling = case.rule()
         except ApiError as error:

@@ -63,6 +63,7 @@ class SteeringMiddleware:
         gate: holds requests against a policy; None where there is none.
         monitor: judges the language of answers; None where nobody does.
         aliases: names of models that ask for steering; None where there are none.
+        no_reasoning: gives why reasoning cannot be steered apart; "" where it can.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class SteeringMiddleware:
         gate: Gate | None = None,
         monitor: Monitor | None = None,
         aliases: Aliases | None = None,
+        no_reasoning: Callable[[], str] = str,
     ) -> None:
         self.app = app
         self._catalog = catalog
@@ -89,6 +91,7 @@ class SteeringMiddleware:
         self._gate = gate
         self._monitor = monitor
         self._aliases = aliases
+        self._no_reasoning = no_reasoning
         self._enforcer = Enforcer(metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -197,13 +200,7 @@ class SteeringMiddleware:
         return Tap(send, Subject.of(path, applied, ruling), monitor, scopes.request_id(scope))
 
     def _decide(self, path: str, scope: Scope, body: Body | None) -> _Decision | None:
-        """The steering asked for, and the body without an alias; None where it stays as it is.
-
-        Args:
-            path: the route.
-            scope: of the request.
-            body: None where there is none that could be read.
-        """
+        """The steering asked for, and the body without an alias; None where it stays as it is."""
         header = () if path.startswith(_INERT) else scopes.headers(scope, _HEADER)
         asks = body is not None and (
             body.suspicious() or (self._aliases is not None and body.names_colon())
@@ -219,6 +216,7 @@ class SteeringMiddleware:
             body=fields,
             catalog=catalog,
             max_strength=self._max_strength,
+            no_reasoning=self._no_reasoning(),
         )
         if applied is None and fields is sent:
             return None

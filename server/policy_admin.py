@@ -131,6 +131,7 @@ def _explained(
             headers=sent,
             body=_dumped(asked.body),
             max_strength=policy.max_strength,
+            no_reasoning=policy.no_reasoning(),
             aliases=aliases,
         )
     except FileError as error:

@@ -39,9 +39,10 @@ class PolicyFile(FileInForce[Book]):
         max_strength: the largest strength the server allows.
         catalog: gives the profiles on offer now.
         counted: told of each reload whether the file could be used.
+        no_reasoning: gives why reasoning cannot be steered apart; "" where it can.
 
     Attributes:
-        max_strength: as given.
+        max_strength, no_reasoning: as given.
 
     Raises:
         FileError: the file cannot be used.
@@ -55,8 +56,10 @@ class PolicyFile(FileInForce[Book]):
         max_strength: float,
         catalog: Callable[[], Catalog],
         counted: Callable[[bool], None],
+        no_reasoning: Callable[[], str] = str,
     ) -> None:
         self.max_strength = max_strength
+        self.no_reasoning = no_reasoning
         self._catalog = catalog
         super().__init__(path, counted)
 
@@ -66,8 +69,13 @@ class PolicyFile(FileInForce[Book]):
         return self.current
 
     def warnings(self) -> list[str]:
-        """What the file allows and probably does not mean, and what no profile can give."""
-        return [*self.book.warnings, *self.book.unmet(self._catalog())]
+        """What the file allows and probably does not mean, and what this server cannot give."""
+        why = self.no_reasoning()
+        return [
+            *self.book.warnings,
+            *self.book.unmet(self._catalog()),
+            *(f"{name}: every request is refused, for {why}" for name in self.book.parts if why),
+        ]
 
     def report(self) -> None:
         """Log what is in force, and what may be wrong with it."""

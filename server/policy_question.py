@@ -48,6 +48,7 @@ def question(
     body: bytes,
     max_strength: float,
     aliases: Aliases | None = None,
+    no_reasoning: str = "",
 ) -> Case:
     """The case of a request.
 
@@ -61,6 +62,7 @@ def question(
         body: JSON.
         max_strength: the largest strength the server allows.
         aliases: as the server reads them; None where it has none.
+        no_reasoning: why reasoning cannot be steered apart on the server; "" where it can.
 
     Raises:
         FileError: the policy has no such tenant.
@@ -82,4 +84,11 @@ def question(
         accept_language=tuple(value for name, value in sent if name == "accept-language"),
         body=fields,
     )
-    return Case(book, asked, catalog, max_strength=max_strength, default_model=model)
+    return Case(
+        book,
+        asked,
+        catalog,
+        max_strength=max_strength,
+        default_model=model,
+        no_reasoning=no_reasoning,
+    )

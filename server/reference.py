@@ -115,10 +115,11 @@ def _endpoint(title: str, operation: dict[str, Any]) -> str:
 
 
 def _own(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The schemas that our endpoints' bodies are made of, by name."""
+    """The schemas that our endpoints' bodies and the field are made of, by name."""
     seen: set[str] = set()
-    todo = [operations for path, operations in document["paths"].items() if is_own(path)]
     schemas = document["components"]["schemas"]
+    todo = [operations for path, operations in document["paths"].items() if is_own(path)]
+    todo.append(schemas[Steering.__name__])
     while todo:
         for name in sorted(_references(todo.pop()) - seen):
             seen.add(name)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
-from server.applied import AppliedSteering, Away
+from server.applied import AppliedSteering, Away, Reasoning
 from server.catalog import Catalog, Entry, Role
 from server.errors import PolicyError
 from server.languages import LanguageTag
@@ -14,28 +15,50 @@ from steering.request import MAX_SUPPRESS, PHASES, Phase
 
 FIELD = "steering"
 HEADER = "X-Steering-Target"
-KEYS = ("target", "suppress", "strength", "phase", "profile")
-_KEYS = ", ".join(KEYS)
+REASONING = "reasoning"
+OFF, AS_ANSWER = "off", "answer"
+KEYS = ("target", "suppress", "strength", "phase", "profile", REASONING)
+# What steers the reasoning apart has no phase, and no reasoning of its own.
+_APART = ("target", "suppress", "strength", "profile")
 _PHASES = ", ".join(PHASES)
+_REASONINGS = f'"{AS_ANSWER}", "{OFF}", or an object with {", ".join(_APART)}'
 
 
 class Wish:
-    """One request's `steering` field and header, on their way to a decision."""
+    """One request's `steering` field and header, on their way to a decision.
+
+    Args:
+        wish: the field's value.
+        header, catalog, max_strength: as in `decide`.
+        field, keys: its name and those that it may have: a part of it is a wish too.
+
+    Raises:
+        PolicyError: it is no object, or has other keys.
+    """
 
     def __init__(
-        self, wish: Any, header: Sequence[str], catalog: Catalog, max_strength: float
+        self,
+        wish: Any,
+        header: Sequence[str],
+        catalog: Catalog,
+        max_strength: float,
+        *,
+        field: str = FIELD,
+        keys: Sequence[str] = KEYS,
     ) -> None:
         if wish is None:
             wish = {}
+        known = ", ".join(keys)
         if not isinstance(wish, Mapping):
-            raise _type_error(FIELD, wish, f"an object with {_KEYS}")
-        if unknown := sorted(set(wish) - set(KEYS)):
+            raise _type_error(field, wish, f"an object with {known}")
+        if unknown := sorted(set(wish) - set(keys)):
             raise PolicyError(
-                f"{FIELD} has the unknown key {shown(unknown[0])}; known are {_KEYS}",
-                param=f"{FIELD}." + shown(unknown[0]).strip('"'),
+                f"{field} has the unknown key {shown(unknown[0])}; known are {known}",
+                param=f"{field}." + shown(unknown[0]).strip('"'),
                 reason="unknown_key",
             )
         self._wish = wish
+        self._field = field
         self._header = header
         self._catalog = catalog
         self._max_strength = max_strength
@@ -43,10 +66,12 @@ class Wish:
     def resolve(self) -> AppliedSteering:
         target = self.target()
         away = self.suppress()
-        if target is None and not away:
+        reasoning = self.reasoning()
+        if target is None and not away and not isinstance(reasoning, AppliedSteering):
             raise self.nothing()
         self.check_apart(target, away)
-        return AppliedSteering.of(target, away, self.strength(), self.phase())
+        strength, phase = self.strength(), self.phase(apart=reasoning is not None)
+        return replace(AppliedSteering.of(target, away, strength, phase), reasoning=reasoning)
 
     def asked(self) -> frozenset[str]:
         """The keys that the client set, null being absent; the header is "header"."""
@@ -56,8 +81,8 @@ class Wish:
     def nothing(self) -> PolicyError:
         """The error of a wish that names neither target nor suppress."""
         return PolicyError(
-            f"{FIELD} asks for nothing: give target, suppress or profile, or leave it out",
-            param=FIELD,
+            f"{self._field} asks for nothing: give target, suppress or profile, or leave it out",
+            param=self._field,
             reason="bad_value",
         )
 
@@ -67,18 +92,19 @@ class Wish:
         Raises:
             PolicyError: one of `away` is of the target's language.
         """
+        field = f"{self._field}.suppress"
         for entry, _ in away:
             if target is not None and entry.alike(target):
                 raise PolicyError(
-                    f"{FIELD}.suppress holds {shown(entry.profile.language)}, the target itself",
-                    param=f"{FIELD}.suppress",
+                    f"{field} holds {shown(entry.profile.language)}, the target itself",
+                    param=field,
                     reason="conflict",
                 )
 
     def target(self) -> Entry | None:
         """The one profile that field, header and `profile` agree on."""
         chosen: Entry | None = None
-        field = f"{FIELD}.target"
+        field = f"{self._field}.target"
         if (text := self._wish.get("target")) is not None:
             chosen = self._language(text, field, "target")
         if len(self._header) > 1:
@@ -104,9 +130,9 @@ class Wish:
         # which of them.
         if chosen is not None and chosen.tag.distance(named.tag) is None:
             raise PolicyError(
-                f"{FIELD}.profile is {named.label}, a profile of {named.profile.language}, "
+                f"{self._field}.profile is {named.label}, a profile of {named.profile.language}, "
                 f"but {field} asks for {chosen.profile.language}; send one of them",
-                param=f"{FIELD}.profile",
+                param=f"{self._field}.profile",
                 reason="conflict",
             )
         return named
@@ -114,7 +140,7 @@ class Wish:
     def suppress(self) -> tuple[Away, ...]:
         """The profiles to steer away from, by name, each with its own strength if it has one."""
         value = self._wish.get("suppress")
-        field = f"{FIELD}.suppress"
+        field = f"{self._field}.suppress"
         if value is None:
             return ()
         if not isinstance(value, list | Mapping):
@@ -158,7 +184,7 @@ class Wish:
         return entry
 
     def _profile(self, text: Any) -> Entry:
-        field = f"{FIELD}.profile"
+        field = f"{self._field}.profile"
         if not isinstance(text, str):
             raise _type_error(field, text, 'a profile\'s name or "name@version"')
         name, _, version = text.partition("@")
@@ -202,14 +228,44 @@ class Wish:
 
     def strength(self) -> float:
         """The strength asked for; 1, or what is allowed if less, where none is."""
-        return self._strength(f"{FIELD}.strength", self._wish.get("strength"))
+        return self._strength(f"{self._field}.strength", self._wish.get("strength"))
 
-    def phase(self) -> Phase:
-        """The phase asked for, "all" where none is."""
+    def reasoning(self, strength: float | None = None) -> Reasoning:
+        """What is asked for the reasoning; None where it is to be as the answer.
+
+        Args:
+            strength: of a reasoning that names none; 1, or what is allowed if less, where None.
+        """
+        value = self._wish.get(REASONING)
+        field = f"{self._field}.{REASONING}"
+        if value is None or value == AS_ANSWER:
+            return None
+        if value == OFF:
+            return "off"
+        if isinstance(value, str):
+            raise PolicyError(
+                f"{field} is {shown(value)}, must be {_REASONINGS}", param=field, reason="bad_value"
+            )
+        if not isinstance(value, Mapping):
+            raise _type_error(field, value, _REASONINGS)
+        own = Wish(value, (), self._catalog, self._max_strength, field=field, keys=_APART)
+        target, away = own.target(), own.suppress()
+        if target is None and not away:
+            raise own.nothing()
+        own.check_apart(target, away)
+        by = strength if strength is not None and "strength" not in own.asked() else own.strength()
+        return AppliedSteering.of(target, away, by, "decode")
+
+    def phase(self, *, apart: bool = False) -> Phase:
+        """The phase asked for, "all" where none is.
+
+        Args:
+            apart: the reasoning is steered apart from the answer, which is so in "decode" only.
+        """
         value = self._wish.get("phase")
-        field = f"{FIELD}.phase"
+        field = f"{self._field}.phase"
         if value is None:
-            return "all"
+            return "decode" if apart else "all"
         if not isinstance(value, str):
             raise _type_error(field, value, f"one of {_PHASES}")
         if value not in PHASES:
@@ -217,6 +273,13 @@ class Wish:
                 f"{field} is {shown(value)}, must be one of {_PHASES}",
                 param=field,
                 reason="bad_value",
+            )
+        if apart and value != "decode":
+            raise PolicyError(
+                f'{field} is {shown(value)}, and beside {self._field}.{REASONING} it is "decode": '
+                "a prompt is neither reasoning nor answer. Leave one of them out",
+                param=field,
+                reason="conflict",
             )
         return cast(Phase, value)
 

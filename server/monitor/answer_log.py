@@ -60,6 +60,7 @@ class AnswerLog:
 
     def _line(self, seen: Seen) -> dict[str, Any]:
         subject, finding = seen.subject, seen.finding
+        promise = subject.promised(seen.part)
         line: dict[str, Any] = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "request_id": seen.request_id,
@@ -69,8 +70,8 @@ class AnswerLog:
             "choice": seen.choice,
             "part": seen.part,
             "stream": seen.stream,
-            "wanted": subject.promise.wanted,
-            "unwanted": list(subject.promise.unwanted),
+            "wanted": promise.wanted,
+            "unwanted": list(promise.unwanted),
             "found": finding.found,
             "verdict": finding.verdict,
             "shares": {name: round(share, 3) for name, share in finding.shares.items()},

@@ -98,7 +98,7 @@ class Monitor:
         """As in `Reports`."""
         finding, subject = seen.finding, seen.subject
         self._metrics.answered(
-            wanted=subject.promise.wanted,
+            wanted=subject.promised(seen.part).wanted,
             found=self._counted(finding.found),
             verdict=finding.verdict,
             policy=subject.policy,

@@ -111,7 +111,7 @@ class Watch:
             if text is None:
                 if len(self._texts) == _CHOICES:
                     continue
-                text = Running(self._subject.promise, self._language, self._keep)
+                text = Running(self._subject.promised(piece.part), self._language, self._keep)
                 self._texts[key] = text
             for finding in text.add(piece.text):
                 self._look(piece.part, finding, text.characters)

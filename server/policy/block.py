@@ -14,7 +14,7 @@ from server.yamlfile.part import Part
 from steering.request import MAX_STRENGTH, MAX_SUPPRESS, Phase
 
 SourceName = Literal["field", "header", "accept-language", "locale", "detect"]
-Override = Literal["target", "suppress", "strength", "phase", "profile"]
+Override = Literal["target", "suppress", "strength", "phase", "profile", "reasoning"]
 Missing = Literal["refuse", "unsteered"]
 _SOURCES = ", ".join(get_args(SourceName))
 
@@ -99,14 +99,33 @@ class Enforcement(Part):
     )
 
 
+class OwnReasoning(Part):
+    """How the reasoning is steered, where that is not as the answer."""
+
+    target: Tag | None = Field(default=None, description="A language tag: what to reason in.")
+    suppress: Weights | None = Field(
+        default=None,
+        description="As a rule's, in the reasoning. That of the rule is not inherited.",
+    )
+    strength: Factor | None = Field(
+        default=None, description="Of the reasoning; the rule's `strength.default`."
+    )
+
+
+def _reasoning(value: Any) -> Any:
+    if value in ("answer", "off") or isinstance(value, Mapping):
+        return value
+    raise ValueError("must be `answer`, `off`, or {target: TAG, suppress: …, strength: …}")
+
+
 class Block(Part):
     """Terms, every one of which may be left out."""
 
     steer: StrictBool | None = Field(
         default=None,
         description="`false` exempts: nothing is steered but what a client asks for, as far as "
-        "`overrides` lets it. Default `true`; a rule that names `target` or `suppress` steers "
-        "unless it says `false` itself.",
+        "`overrides` lets it. Default `true`; a rule that names `target`, `suppress` or a "
+        "`reasoning` with either steers unless it says `false` itself.",
     )
     target: tuple[Source, ...] | None = Field(
         default=None,
@@ -121,8 +140,9 @@ class Block(Part):
     )
     deny: tuple[Tag, ...] | None = Field(
         default=None,
-        description="Languages no answer is steered towards: a client that asks for one is "
-        "refused, other sources pass it over. `zh` denies every script and region. Default `[]`.",
+        description="Languages no answer is steered towards: a client that asks for one, for its "
+        "reasoning too, is refused, other sources pass it over. `zh` denies every script and "
+        "region. Default `[]`.",
     )
     strength: StrengthRange | None = Field(
         default=None,
@@ -130,12 +150,21 @@ class Block(Part):
         "[the range](#strength).",
     )
     phase: Phase | None = Field(
-        default=None, description="`all`, or `decode` to leave the prompt alone. Default `all`."
+        default=None,
+        description="`all`, or `decode` to leave the prompt alone. Default `all`; `decode` where "
+        "`reasoning` is not `answer`.",
+    )
+    reasoning: (
+        Annotated[Literal["answer", "off"] | OwnReasoning, BeforeValidator(_reasoning)] | None
+    ) = Field(
+        default=None,
+        description="How the reasoning of a model that reasons first is steered: as the `answer`, "
+        "not at all (`off`), or by [terms of its own](#reasoning). Default `answer`.",
     )
     overrides: tuple[Override, ...] | None = Field(
         default=None,
-        description="What a client may set: `target`, `suppress`, `strength`, `phase`, `profile`. "
-        "A request that sets anything else is refused. Default `[]`.",
+        description="What a client may set: `target`, `suppress`, `strength`, `phase`, `profile`, "
+        "`reasoning`. A request that sets anything else is refused. Default `[]`.",
     )
     missing: Missing | None = Field(
         default=None,

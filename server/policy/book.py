@@ -10,7 +10,7 @@ from server.catalog import Catalog, Role
 from server.keyring import Keyring
 from server.languages import LanguageTag
 from server.policy.document import Document, When
-from server.policy.terms import Terms
+from server.policy.terms import ReasoningTerms, Terms
 from server.shown import shown
 
 
@@ -80,6 +80,11 @@ class Book:
             for c in self.clauses
         )
 
+    @property
+    def parts(self) -> list[str]:
+        """Names of the rules that steer the reasoning apart from the answer."""
+        return [c.name for c in self.clauses if c.terms.steer and c.terms.reasoning is not None]
+
     def unmet(self, catalog: Catalog) -> list[str]:
         """Languages the policy names and no profile on offer can give, one text each."""
         found: dict[str, None] = {}
@@ -99,6 +104,11 @@ class Book:
                     yield clause.name, LanguageTag.parse(source.language), "target"
             for tag, _ in clause.terms.suppress:
                 yield clause.name, tag, "suppress"
+            if isinstance(apart := clause.terms.reasoning, ReasoningTerms):
+                if apart.target:
+                    yield clause.name, apart.target, "target"
+                for tag, _ in apart.suppress:
+                    yield clause.name, tag, "suppress"
 
 
 def fits(value: str, patterns: tuple[str, ...]) -> bool:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from server.applied import AppliedSteering, Away
+from server.applied import AppliedSteering, Away, Reasoning
 from server.catalog import Catalog, Entry
-from server.decide import refuse_lookalikes, refuse_options
+from server.decide import refuse_lookalikes, refuse_options, refuse_reasoning
 from server.errors import PolicyError
 from server.policy.asked import Asked
 from server.policy.book import Book, Clause
 from server.policy.client import Client
 from server.policy.ruling import EXEMPT, Ruling
 from server.policy.sources import Tried, gravest, try_source
+from server.policy.terms import ReasoningTerms, Weighted
 from server.routes import STEERABLE
 from server.shown import shown
 from server.wish import FIELD
@@ -29,6 +31,7 @@ class Case:
         catalog: the profiles on offer.
         max_strength: the largest strength the server allows.
         default_model: what the server takes a request without `model` to mean; "" if unknown.
+        no_reasoning: why reasoning cannot be steered apart on this server; "" where it can.
 
     Attributes:
         asked: the request.
@@ -45,12 +48,14 @@ class Case:
         *,
         max_strength: float,
         default_model: str = "",
+        no_reasoning: str = "",
     ) -> None:
         self._book = book
         self.asked = asked
         self._catalog = catalog
         self._max_strength = max_strength
         self._default_model = default_model
+        self._no_reasoning = no_reasoning
         self.clause: Clause | None = None
         self.passed: list[tuple[str, str]] = []
         self.tried: list[Tried] = []
@@ -119,7 +124,7 @@ class Case:
         terms = clause.terms
         decided = self._decided(clause, client)
         target = client.agreed(decided)
-        own, lacking = self._own_suppress(clause, target)
+        own, lacking = self._suppressed(terms.suppress if terms.steer else (), target)
         away = client.suppress(target, own)
         if len(away) > MAX_SUPPRESS:
             raise PolicyError(
@@ -141,14 +146,45 @@ class Case:
                 f"profile can; available are {self._catalog.languages()}",
                 reason="unknown_language",
             )
-        if target is None and not away:
+        reasoning = self._reasoning(clause, client, reasons)
+        if target is None and not away and not isinstance(reasoning, AppliedSteering):
             if not terms.steer:
                 raise client.nothing()
             if not reasons:  # no file that loads leads here; were there one, it would not matter
                 raise self._no_language(clause)
             return self._ruling(clause, None, ",".join(reasons))
-        applied = AppliedSteering.of(target, away, client.strength(), client.phase())
+        phase = client.phase(reasoning)
+        applied = replace(
+            AppliedSteering.of(target, away, client.strength(), phase), reasoning=reasoning
+        )
+        refuse_reasoning(applied, self._no_reasoning)
         return self._ruling(clause, applied, ",".join(reasons))
+
+    def _reasoning(self, clause: Clause, client: Client, reasons: list[str]) -> Reasoning:
+        """How the reasoning is steered; what of it cannot be had is added to `reasons`."""
+        terms = clause.terms
+        if client.sets_reasoning:
+            return client.reasoning()
+        if not terms.steer or not isinstance(apart := terms.reasoning, ReasoningTerms):
+            return terms.reasoning if terms.steer and terms.reasoning == "off" else None
+        target = self._catalog.nearest(apart.target, "target") if apart.target else None
+        if target is not None and not target.has("target"):
+            target = None
+        away, lacking = self._suppressed(apart.suppress, target)
+        if apart.target and target is None:
+            lacking = [apart.target.text, *lacking]
+        if lacking and terms.missing == "refuse":
+            raise PolicyError(
+                f"the policy's rule {clause.name} steers the reasoning by {', '.join(lacking)}, "
+                "which no loaded profile can; available are " + self._catalog.languages(),
+                reason="unknown_language",
+            )
+        if lacking:
+            reasons.append(f"no-reasoning-profile:{'+'.join(lacking)}")
+        if target is None and not away:
+            return "off"
+        by_name = tuple(away[name] for name in sorted(away))
+        return AppliedSteering.of(target, by_name, apart.strength, "decode")
 
     def _decided(self, clause: Clause, client: Client) -> Entry | None:
         """The profile of the first source that names one."""
@@ -164,13 +200,13 @@ class Case:
                 return tried.entry
         return None
 
-    def _own_suppress(
-        self, clause: Clause, target: Entry | None
+    def _suppressed(
+        self, wanted: Weighted, target: Entry | None
     ) -> tuple[dict[str, Away], list[str]]:
         """(what the policy suppresses in this request, by name; the tags that it cannot)."""
         found: dict[str, Away] = {}
         lacking: list[str] = []
-        for tag, strength in clause.terms.suppress if clause.terms.steer else ():
+        for tag, strength in wanted:
             if target is not None and target.tag.distance(tag) is not None:
                 continue
             entry = self._catalog.nearest(tag, "suppress")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from server.languages import LanguageTag
 from server.policy.document import DEFAULTS, Document, When
 from server.policy.rising import NOT_RISING, rises
-from server.policy.terms import Terms
+from server.policy.terms import Terms, Weighted
 from server.shown import shown
 from server.yamlfile.finding import Finding
 from server.yamlfile.text import Path
@@ -17,6 +17,10 @@ _OPEN_END = (
     "suppress: name one, or write `steer: false`, or end the rules with one that has no `when`"
 )
 _IDLE = "steers and names neither target nor suppress: name one, or write `steer: false`"
+_NO_PROMPT = (
+    "all edits the prompt too, which is neither reasoning nor answer: with `reasoning` write "
+    "`decode`, or leave phase out"
+)
 _PATTERN = '"*" may stand at the end only, and a route begins with "/"'
 
 
@@ -35,7 +39,7 @@ def errors(
     for i, own in enumerate(terms):
         found += _block(("rules", i), own, max_strength)
     found += _block(("defaults",), rest, max_strength)
-    if _idle(rest) and all(_conditions(rule.when) for rule in document.rules):
+    if rest.idle and all(_conditions(rule.when) for rule in document.rules):
         found.append((("defaults",), _OPEN_END))
     return found
 
@@ -110,12 +114,8 @@ def _within(narrow: str, wide: str) -> bool:
     return narrow == wide
 
 
-def _idle(terms: Terms) -> bool:
-    return terms.steer and not terms.target and not terms.suppress
-
-
 def _block(place: Path, terms: Terms, max_strength: float) -> Iterator[Finding]:
-    if _idle(terms) and place != ("defaults",):
+    if terms.idle and place != ("defaults",):
         yield place, _IDLE
     yield from _strength(place, terms, max_strength)
     yield from _enforce(place, terms)
@@ -133,14 +133,38 @@ def _block(place: Path, terms: Terms, max_strength: float) -> Iterator[Finding]:
     for source in terms.target:
         if source.language and terms.denies(LanguageTag.parse(source.language)):
             yield (*place, "target"), f"{source.language} is denied by deny"
+    yield from _suppress(place, terms.suppress, max_strength)
+    yield from _reasoning(place, terms, max_strength)
+
+
+def _suppress(place: Path, away: Weighted, max_strength: float) -> Iterator[Finding]:
     seen: set[tuple[str, str, str]] = set()
-    for tag, own in terms.suppress:
+    for tag, own in away:
         same = (tag.language, tag.script, tag.region)
         if same in seen:
             yield (*place, "suppress"), f"{tag.text} is another spelling of one that is there"
         seen.add(same)
         if own is not None and own > max_strength:
             yield (*place, "suppress", tag.text), _too_strong(own, max_strength)
+
+
+def _reasoning(place: Path, terms: Terms, max_strength: float) -> Iterator[Finding]:
+    if terms.reasoning is None:
+        return
+    if terms.phase == "all":
+        yield (*place, "phase"), _NO_PROMPT
+    where = (*place, "reasoning")
+    apart = terms.reasoning
+    if apart == "off":
+        return
+    if apart.target is None and not apart.suppress:
+        yield where, "names neither target nor suppress: name one, or write `reasoning: off`"
+    yield from _suppress(where, apart.suppress, max_strength)
+    for tag, _ in apart.suppress:
+        if apart.target is not None and apart.target.distance(tag) is not None:
+            yield (*where, "suppress"), f"{tag.text} is the target itself"
+    if apart.strength > max_strength:
+        yield (*where, "strength"), _too_strong(apart.strength, max_strength)
 
 
 def _strength(place: Path, terms: Terms, max_strength: float) -> Iterator[Finding]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-from server.applied import Away
+from server.applied import AppliedSteering, Away, Reasoning
 from server.catalog import Catalog, Entry
 from server.errors import ForbiddenError, PolicyError
 from server.languages import LanguageTag
 from server.policy.asked import Asked
 from server.policy.book import Clause
 from server.policy.sources import Tried
-from server.wish import FIELD, HEADER, Wish
+from server.wish import FIELD, HEADER, REASONING, Wish
 from steering.request import Phase
 
 
@@ -30,8 +31,9 @@ class Client:
     """
 
     def __init__(self, clause: Clause, asked: Asked, catalog: Catalog, max_strength: float) -> None:
-        given = asked.fields.get(FIELD)
+        given: Any = asked.fields.get(FIELD)
         self._clause = clause
+        self._given = given
         self._wish = Wish(given, asked.target_header, catalog, max_strength)
         self._set = self._wish.asked()
         self.asks = given is not None or bool(asked.target_header)
@@ -102,9 +104,44 @@ class Client:
         self._within(strength, f"{FIELD}.strength")
         return strength
 
-    def phase(self) -> Phase:
-        """The client's phase, or the rule's."""
-        return self._wish.phase() if "phase" in self._set else self._clause.terms.phase
+    def phase(self, reasoning: Reasoning) -> Phase:
+        """The client's phase, or the rule's.
+
+        Args:
+            reasoning: of the request; apart from the answer it goes with "decode" only.
+
+        Raises:
+            PolicyError: the client asks for another.
+        """
+        apart = reasoning is not None
+        if "phase" in self._set:
+            return self._wish.phase(apart=apart)
+        return "decode" if apart else self._clause.terms.phase
+
+    @property
+    def sets_reasoning(self) -> bool:
+        """Whether the client says how its reasoning is to be steered."""
+        return REASONING in self._set
+
+    def reasoning(self) -> Reasoning:
+        """What the client says of its reasoning.
+
+        Raises:
+            PolicyError: it is malformed, or a strength not within the rule's range.
+            ForbiddenError: it asks for a language that the rule denies.
+        """
+        terms, place = self._clause.terms, f"{FIELD}.{REASONING}"
+        apart = self._wish.reasoning(terms.strength)
+        if isinstance(apart, AppliedSteering):
+            for strength in (apart.strength, *apart.suppress_strengths):
+                self._within(strength, f"{place}.strength")
+            if apart.target is not None and any(map(terms.denies, self._reasoning_named(apart))):
+                raise self._forbidden(
+                    f"{place} asks for {apart.target.profile.language}, which the policy's rule "
+                    f"{self._clause.name} denies",
+                    place,
+                )
+        return apart
 
     def nothing(self) -> PolicyError:
         """The error of a wish that names neither target nor suppress."""
@@ -118,6 +155,13 @@ class Client:
         for text in (wish.get("target"), *asked.target_header):
             if text is not None:
                 yield LanguageTag.parse(text.strip())
+
+    def _reasoning_named(self, apart: AppliedSteering) -> Iterator[LanguageTag]:
+        """As `_named`, of the reasoning."""
+        if apart.target is not None:
+            yield apart.target.tag
+        if (text := self._given[REASONING].get("target")) is not None:
+            yield LanguageTag.parse(text.strip())
 
     def _check_overrides(self) -> None:
         terms = self._clause.terms

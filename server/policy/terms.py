@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from server.languages import LanguageTag
 from server.monitor.promise import EXCLUDE, TOLERATE
 from server.monitor.prose import Excluded
 from server.monitor.verdict import Verdict
-from server.policy.block import Block, FixedLanguage, Missing, StrengthRange
+from server.policy.block import Block, FixedLanguage, Missing, OwnReasoning, StrengthRange
 from steering.request import Phase
 
 
@@ -29,11 +30,24 @@ class Source:
         return f"{self.kind} {self.language}".strip()
 
 
+Weighted = tuple[tuple[LanguageTag, float | None], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReasoningTerms:
+    """What the reasoning is steered by; as in `OwnReasoning`, with every default applied."""
+
+    target: LanguageTag | None
+    suppress: Weighted
+    strength: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """What holds for requests that meet a rule; as in `Block`, with every default applied.
 
     Attributes:
+        reasoning: None where it is steered as the answer.
         strength, weakest, strongest: of requests that name none; what a client may choose.
         exclude, tolerate: as in `Promise`.
         enforce: strengths of further attempts; empty where there are none.
@@ -42,12 +56,13 @@ class Terms:
 
     steer: bool
     target: tuple[Source, ...]
-    suppress: tuple[tuple[LanguageTag, float | None], ...]
+    suppress: Weighted
     deny: tuple[LanguageTag, ...]
     strength: float
     weakest: float
     strongest: float
     phase: Phase
+    reasoning: ReasoningTerms | Literal["off"] | None
     overrides: frozenset[str]
     missing: Missing
     exclude: frozenset[Excluded]
@@ -75,17 +90,17 @@ class Terms:
             for each in said["target"] or ()
         )
         default, least, most = _range(block.strength, defaults.strength, max_strength)
+        reasoning = _reasoning(said["reasoning"], default)
         return cls(
             steer=_steers(block, defaults),
             target=sources,
-            suppress=tuple(
-                (LanguageTag.parse(tag), own) for tag, own in (said["suppress"] or {}).items()
-            ),
+            suppress=_weighted(said["suppress"]),
             deny=tuple(LanguageTag.parse(tag) for tag in said["deny"] or ()),
             strength=default,
             weakest=least,
             strongest=most,
-            phase=said["phase"] or "all",
+            phase=said["phase"] or ("decode" if reasoning else "all"),
+            reasoning=reasoning,
             overrides=frozenset(said["overrides"] or ()),
             missing=said["missing"] or "refuse",
             exclude=frozenset(_own("monitor", "exclude", EXCLUDE, block, defaults)),
@@ -93,6 +108,12 @@ class Terms:
             enforce=_own("enforce", "strengths", (), block, defaults),
             enforce_on=frozenset(_own("enforce", "on", ("miss",), block, defaults)),
         )
+
+    @property
+    def idle(self) -> bool:
+        """Whether it steers, and names nothing to steer by."""
+        apart = isinstance(self.reasoning, ReasoningTerms)
+        return self.steer and not self.target and not self.suppress and not apart
 
     def denies(self, tag: LanguageTag) -> bool:
         """Whether no answer may be steered towards this language."""
@@ -107,11 +128,28 @@ def _own(part: str, key: str, otherwise: Any, *blocks: Block) -> Any:
     return otherwise
 
 
+def _weighted(said: Mapping[str, float | None] | None) -> Weighted:
+    return tuple((LanguageTag.parse(tag), own) for tag, own in (said or {}).items())
+
+
+def _reasoning(
+    said: OwnReasoning | str | None, strength: float
+) -> ReasoningTerms | Literal["off"] | None:
+    if isinstance(said, OwnReasoning):
+        return ReasoningTerms(
+            target=LanguageTag.parse(said.target) if said.target else None,
+            suppress=_weighted(said.suppress),
+            strength=strength if said.strength is None else said.strength,
+        )
+    return "off" if said == "off" else None
+
+
 def _steers(block: Block, defaults: Block) -> bool:
     """A rule that says what to steer by is meant to steer, whatever the defaults exempt."""
     if block.steer is not None:
         return block.steer
-    return bool(block.target or block.suppress) or defaults.steer is not False
+    apart = isinstance(block.reasoning, OwnReasoning)
+    return bool(block.target or block.suppress or apart) or defaults.steer is not False
 
 
 def _range(

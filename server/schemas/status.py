@@ -25,6 +25,9 @@ class EngineStatus(Answer):
     columns_taken: list[int] = Field(description="Of it taken.")
     memories: int = Field(description="Room for memories.")
     memories_taken: int = Field(description="Of it taken.")
+    no_reasoning: str | None = Field(
+        description="Why `steering.reasoning` is refused; null where it is not."
+    )
 
     example: ClassVar[dict[str, Any]] = {
         "object": "steering.status",
@@ -40,4 +43,5 @@ class EngineStatus(Answer):
         "columns_taken": [3, 0],
         "memories": 32,
         "memories_taken": 2,
+        "no_reasoning": None,
     }

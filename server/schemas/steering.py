@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -13,13 +13,10 @@ Tag = Annotated[str, Field(max_length=35)]
 Strength = Annotated[float, Field(gt=0, le=MAX_STRENGTH)]
 
 
-class Steering(Shape):
-    """What a request wants of its answer's language; null is as good as left out.
+class _Edit(Shape):
+    """What is steered by, of the answer or of the reasoning."""
 
-    It has to name a target, a profile, or something to suppress.
-    """
-
-    target: Tag | None = Field(default=None, description="BCP 47 tag to answer in.")
+    target: Tag | None = Field(default=None, description="BCP 47 tag to steer towards.")
     suppress: (
         Annotated[list[Tag], Field(max_length=MAX_SUPPRESS)]
         | Annotated[dict[Tag, Strength | None], Field(max_length=MAX_SUPPRESS)]
@@ -34,11 +31,29 @@ class Steering(Shape):
         description="Factor on the profile's own; default 1. A server may allow less "
         "(`--max-strength`).",
     )
+    profile: str | None = Field(
+        default=None, description='A profile by name or "name@version", instead of a language.'
+    )
+
+
+class SteeredReasoning(_Edit):
+    """How the reasoning is steered, where that is not as the answer."""
+
+
+class Steering(_Edit):
+    """What a request wants of its answer's language; null is as good as left out.
+
+    It has to name a target, a profile, or something to suppress, for the answer or the reasoning.
+    """
+
     phase: Phase | None = Field(
         default=None, description="`all`, the default, or `decode` to leave the prompt alone."
     )
-    profile: str | None = Field(
-        default=None, description='A profile by name or "name@version", instead of a language.'
+    reasoning: Literal["answer", "off"] | SteeredReasoning | None = Field(
+        default=None,
+        description="The reasoning of a model that reasons first: `answer`, the default, steers it "
+        "as the answer, `off` leaves it alone, and an object steers it by that instead. With the "
+        "last two the phase is `decode`.",
     )
 
     example: ClassVar[dict[str, Any]] = {"target": "de", "suppress": {"zh": 0.5}, "strength": 1.5}

@@ -78,6 +78,7 @@ class FakeFacts:
     columns_taken: tuple[int, ...] = (1, 2)
     memories: int = 32
     memories_taken: int = 3
+    no_reasoning: str = ""
 
 
 @dataclass

@@ -105,6 +105,29 @@ async def test_from_start_to_a_steered_request(plugin: SteeringEndpoints, app: F
     assert REGISTRY.get_sample_value("langsteer_profiles_loaded") == 2
 
 
+async def test_reasoning_is_steered_apart_where_the_engine_can(
+    plugin: SteeringEndpoints, app: FastAPI, control: Any
+) -> None:
+    wish = {"steering": {"target": "de", "reasoning": "off"}}
+    for why in ("start it with --reasoning-parser", ""):
+        control.answer.no_reasoning = why
+        await plugin.init_state(Client("generate"), app.state, Namespace(model="/m"))
+        transport = httpx.ASGITransport(app)
+        headers = {"Authorization": "Bearer k"}
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://test", headers=headers
+        ) as client:
+            answer = await client.post("/v1/completions", json=wish)
+            status = (await client.get("/v1/steering/status")).json()
+        assert status["no_reasoning"] == (why or None)
+        if why:
+            assert answer.status_code == 400
+            assert why in answer.json()["error"]["message"]
+        else:
+            assert answer.json()["vllm_xargs"]["langsteer_reasoning"] == "off"
+            assert answer.headers["x-steering-profile"].endswith("; reasoning=off")
+
+
 async def test_aliases_are_listed_and_a_reload_changes_the_list(
     plugin: SteeringEndpoints, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

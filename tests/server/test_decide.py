@@ -155,6 +155,44 @@ def test_profile_by_name_and_version(catalog: Catalog) -> None:
         ({"profile": 1}, "steering.profile", "name@version"),
         ({"profile": "en"}, "steering.profile", "has no edit for target"),
         ({"profile": "ja", "target": "de"}, "steering.profile", "send one of them"),
+        ({"reasoning": "off"}, "steering", "asks for nothing"),
+        ({"reasoning": "answer"}, "steering", "asks for nothing"),
+        (
+            {"target": "de", "reasoning": "on"},
+            "steering.reasoning",
+            '"answer", "off", or an object',
+        ),
+        ({"target": "de", "reasoning": False}, "steering.reasoning", "is false, must be"),
+        ({"target": "de", "reasoning": ["off"]}, "steering.reasoning", "a list"),
+        ({"target": "de", "reasoning": {}}, "steering.reasoning", "asks for nothing"),
+        ({"reasoning": {"target": "nl"}}, "steering.reasoning.target", "available are de"),
+        ({"reasoning": {"profile": "xx"}}, "steering.reasoning.profile", "no such profile"),
+        ({"reasoning": {"suppress": ["fr"]}}, "steering.reasoning.suppress[0]", "no edit for"),
+        (
+            {"reasoning": {"target": "de", "suppress": ["de"]}},
+            "steering.reasoning.suppress",
+            "the target itself",
+        ),
+        (
+            {"reasoning": {"target": "de", "strength": 9}},
+            "steering.reasoning.strength",
+            "at most 8",
+        ),
+        (
+            {"reasoning": {"target": "de", "phase": "decode"}},
+            "steering.reasoning.phase",
+            "known are target, suppress, strength, profile",
+        ),
+        (
+            {"target": "de", "reasoning": {"target": "ja", "reasoning": "off"}},
+            "steering.reasoning.reasoning",
+            "unknown key",
+        ),
+        (
+            {"target": "de", "phase": "all", "reasoning": "off"},
+            "steering.phase",
+            "neither reasoning nor answer",
+        ),
     ],
 )
 def test_bad_values_name_field_value_and_choices(
@@ -165,6 +203,70 @@ def test_bad_values_name_field_value_and_choices(
     assert words in str(error)
     assert set(error.to_body()["error"]) == {"message", "type", "param", "code"}
     assert error.to_body()["error"]["code"] == 400
+
+
+def test_reasoning_apart_from_the_answer(catalog: Catalog) -> None:
+    ja, de, zh = (catalog.get(name) for name in ("ja", "de", "zh"))
+    assert ja and de and zh  # noqa: PT018
+    off = decide(catalog, {"target": "ja", "reasoning": "off"})
+    assert off
+    assert off.header() == f"{ja.label}; strength=1; phase=decode; reasoning=off"
+    two = decide(
+        catalog,
+        {
+            "target": "ja",
+            "strength": 2,
+            "phase": "decode",
+            "reasoning": {"target": "de", "suppress": {"zh": 0.5}, "strength": 1.5},
+        },
+    )
+    assert two
+    assert two.header() == (
+        f"{ja.label}; strength=2; phase=decode; reasoning={de.label}; "
+        f'reasoning-suppress="{zh.label}:0.5"; reasoning-strength=1.5'
+    )
+    assert two.request() == SteeringRequest(
+        target=ja.profile.content_hash,
+        strength=2.0,
+        phase="decode",
+        reasoning=SteeringRequest(
+            target=de.profile.content_hash,
+            suppress=(zh.profile.content_hash,),
+            suppress_strengths=(0.5,),
+            strength=1.5,
+            phase="decode",
+        ),
+    )
+    assert {*two.hashes()} == {each.profile.content_hash for each in (ja, de, zh)}
+    alone = decide(catalog, {"reasoning": {"target": "de"}})
+    assert alone
+    assert alone.header() == (
+        f"-; strength=1; phase=decode; reasoning={de.label}; reasoning-strength=1"
+    )
+    same = decide(catalog, {"target": "ja", "reasoning": "answer"})
+    assert same == decide(catalog, {"target": "ja"})
+    header = decide(catalog, {"reasoning": "off"}, header=("ja",))
+    assert header == off
+
+
+def test_a_server_that_cannot_tell_reasoning_refuses_it(catalog: Catalog) -> None:
+    def ask(steering: Any) -> AppliedSteering | None:
+        return deciding.decide(
+            path=CHAT,
+            header=[],
+            body={"steering": steering},
+            catalog=catalog,
+            max_strength=8,
+            no_reasoning="it has no parser",
+        )
+
+    for reasoning in ("off", {"target": "de"}):
+        with pytest.raises(
+            PolicyError, match=r"it has no parser\. Leave steering.reasoning out"
+        ) as e:
+            ask({"target": "ja", "reasoning": reasoning})
+        assert (e.value.status, e.value.param) == (400, "steering.reasoning")
+    assert ask({"target": "ja", "reasoning": "answer"})
 
 
 def test_header_alone_and_with_a_field(catalog: Catalog) -> None:
@@ -254,6 +356,11 @@ wishes = json_values | st.fixed_dictionaries(
         "strength": st.floats() | st.integers() | json_values,
         "phase": st.sampled_from(["all", "decode", "both"]) | json_values,
         "profile": tags,
+        "reasoning": st.sampled_from(["off", "answer"])
+        | st.fixed_dictionaries(
+            {}, optional={"target": tags, "strength": st.floats() | json_values, "suppress": tags}
+        )
+        | json_values,
     },
 )
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from server.catalog import Catalog
 from server.policy.asked import Asked
-from server.policy.block import Block, Enforcement, Monitoring, StrengthRange
+from server.policy.block import Block, Enforcement, Monitoring, OwnReasoning, StrengthRange
 from server.policy.case import Case
 from server.policy.document import Document, When
 from server.policy.load import load
@@ -55,11 +55,13 @@ def test_every_policy_in_the_docs_loads(number: int, twelve: Catalog) -> None:
 
 
 def test_the_first_is_the_file_that_ships() -> None:
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     assert BLOCKS[0] == EXAMPLE
 
 
-@pytest.mark.parametrize("model", [Document, When, Block, StrengthRange, Monitoring, Enforcement])
+@pytest.mark.parametrize(
+    "model", [Document, When, Block, StrengthRange, OwnReasoning, Monitoring, Enforcement]
+)
 def test_every_field_is_in_the_table_of_its_part(model: type[BaseModel]) -> None:
     rows = [f"| `{name}` | {field.description} |" for name, field in model.model_fields.items()]
     table = "\n".join(["| Key | |", "| --- | --- |", *rows])
@@ -81,6 +83,13 @@ def test_stop_chinese_leaking(twelve: Catalog) -> None:
     ruling = rule(text, twelve, {"messages": [{"role": "user", "content": KOREAN}]})
     assert ruling.applied
     assert (target(ruling), [each.name for each in ruling.applied.suppress]) == ("ko", ["zh"])
+
+
+def test_think_in_english_answer_in_japanese(twelve: Catalog) -> None:
+    ruling = rule(section("Think in English, answer in Japanese"), twelve, {})
+    assert re.fullmatch(
+        r"ja@\w+; strength=1; phase=decode; reasoning=en@\w+; reasoning-strength=1", ruling.header()
+    )
 
 
 def test_rag_in_the_users_language(twelve: Catalog) -> None:

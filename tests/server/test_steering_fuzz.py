@@ -20,14 +20,14 @@ version: 1
 defaults:
   steer: false
   target: [field, header]
-  overrides: [target, suppress, strength, phase, profile]
+  overrides: [target, suppress, strength, phase, profile, reasoning]
 """
 STRICT = """
 version: 1
 defaults:
   target: [field, header, {language: ja}]
   suppress: [zh]
-  overrides: [target, suppress, strength, phase, profile]
+  overrides: [target, suppress, strength, phase, profile, reasoning]
 """
 POLICIES = ("", FREE, STRICT)
 _STACKS: dict[str, Stack] = {}

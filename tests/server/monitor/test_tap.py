@@ -65,6 +65,22 @@ async def test_a_miss_names_the_language_found_and_reasoning_is_apart(ruled: Any
     }
 
 
+@pytest.mark.parametrize(
+    ("reasoning", "wanted", "verdict"), [('"off"', "", "none"), ('{"target": "ja"}', "ja", "miss")]
+)
+async def test_reasoning_steered_apart_is_held_against_its_own_language(
+    ruled: Any, reasoning: str, wanted: str, verdict: str
+) -> None:
+    stack = ruled(everything=False)
+    say(stack, answers.chat_stream(GERMAN, ENGLISH), stream=True)
+    body = b'{"steering": {"target": "de", "reasoning": %s}}' % reasoning.encode()
+    await stack.raw(body, path="/v1/chat/completions")
+    assert stack.judged() == {
+        ("de", "de", "hit", "", "answer"): 1,
+        (wanted, "en", verdict, "", "reasoning"): 1,
+    }
+
+
 async def test_each_choice_counts(ruled: Any) -> None:
     stack = ruled(everything=False)
     say(stack, answers.completion(GERMAN, ENGLISH, GERMAN, "Ja."))

@@ -15,7 +15,7 @@ from server.yamlfile.problem import FileError
 
 _SOURCES = ["field", "header", "accept-language", "locale", "detect"]
 TAGS = ["de", "de-x-formal", "ja", "pt", "pt-BR", "zh", "zh-Hant", "fr", "en", "nl"]
-_OVERRIDES = ["target", "suppress", "strength", "phase", "profile"]
+_OVERRIDES = ["target", "suppress", "strength", "phase", "profile", "reasoning"]
 _ROUTES = [
     *("/v1/completions", "/v1/chat/completions", "/v1/chat/completions", "/v1/responses"),
     *("/v1/messages", "/v1/completions"),
@@ -34,6 +34,10 @@ _ranges = st.sampled_from(
     [{}, {"max": 2.0}, {"min": 0.5}, {"default": 2.0, "min": 0.5, "max": 2.0}, {"default": 0.25}]
 )
 _overrides = st.just(_OVERRIDES) | st.lists(st.sampled_from(_OVERRIDES), unique=True)
+_reasonings = st.sampled_from(["answer", "off"]) | st.fixed_dictionaries(
+    {"target": _tags},
+    optional={"suppress": st.lists(_tags, max_size=2, unique=True), "strength": _factors},
+)
 _blocks = st.fixed_dictionaries(
     {},
     optional={
@@ -44,6 +48,7 @@ _blocks = st.fixed_dictionaries(
         "deny": st.sampled_from([[], [], ["de"], ["zh"], ["de-x-formal", "pt"]]),
         "strength": _ranges,
         "phase": st.sampled_from(["all", "decode"]),
+        "reasoning": _reasonings,
         "missing": st.sampled_from(["refuse", "unsteered"]),
     },
 )
@@ -66,6 +71,8 @@ def _terms(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()):
         fixed = {"language": draw(st.sampled_from(["de", "ja", "pt"]))}
         sources = [*(each for each in sources if each != fixed), fixed]
+    if block.get("reasoning", "answer") != "answer":
+        block["phase"] = "decode"
     if "target" not in block["overrides"]:
         sources = [each for each in sources if each not in ("field", "header")]
     denied = [each.partition("-")[0] for each in block.get("deny", [])]
@@ -105,6 +112,7 @@ _wish = {
     "strength": _factors,
     "phase": st.sampled_from(["all", "decode"]),
     "profile": _tags,
+    "reasoning": _reasonings,
 }
 # Mostly of one key, so that what one rule forbids is not hidden behind another.
 _wishes = st.one_of(

@@ -4,6 +4,7 @@ import json
 
 from hypothesis import HealthCheck, given, settings
 
+from server.applied import AppliedSteering
 from server.catalog import Catalog
 from server.errors import ApiError
 from server.languages import LanguageTag
@@ -77,9 +78,32 @@ def test_no_client_gets_what_the_rule_forbids(catalog: Catalog, book: Book, aske
         assert applied.strength == wish["strength"]
     else:
         assert applied.strength == terms.strength
-    assert applied.phase == (wish["phase"] if "phase" in given else terms.phase)
+    if applied.reasoning is not None:
+        assert applied.phase == "decode"
+    else:
+        assert applied.phase == (wish["phase"] if "phase" in given else terms.phase)
+    _reasoning_stands(case.clause, found, given)
     _suppression_stands(case.clause, found, catalog)
     _fixed_stays(case.clause, found)
+
+
+def _reasoning_stands(clause: Clause, found: Ruling, given: set[str]) -> None:
+    """The rule's, unless the client may say and does; a client's keeps within the rule."""
+    assert found.applied
+    terms, apart = clause.terms, found.applied.reasoning
+    if "reasoning" in given:
+        if isinstance(apart, AppliedSteering):
+            assert terms.weakest <= apart.strength <= terms.strongest
+            assert apart.target is None or not terms.denies(apart.target.tag)
+    elif not terms.steer or terms.reasoning is None:
+        assert apart is None
+    elif terms.reasoning == "off":
+        assert apart == "off"
+    elif apart == "off":
+        assert (terms.missing, "no-reasoning-profile" in found.reason) == ("unsteered", True)
+    else:
+        assert isinstance(apart, AppliedSteering)
+        assert apart.strength == terms.reasoning.strength
 
 
 def _suppression_stands(clause: Clause, found: Ruling, catalog: Catalog) -> None:
