@@ -142,6 +142,7 @@ def start_engine(tmp_path_factory: pytest.TempPathFactory) -> RunEngine:
         stock: bool = False,
         runner: str = "v1",
         threads: int | None = None,
+        markers: tuple[int, int] | None = None,
         **options: Any,
     ) -> Any:
         folder = tmp_path_factory.mktemp("engine")
@@ -163,6 +164,7 @@ def start_engine(tmp_path_factory: pytest.TempPathFactory) -> RunEngine:
             "engine": engine,
             "profiles": None if stock else files,
             "runner": runner,
+            "markers": markers,
             "batches": batches,
         }
         return run_script("engine_run.py", spec, folder, timeout=900, threads=threads)

@@ -4,7 +4,7 @@ Each engine under test gets a process of its own, so that "stock vLLM" is vLLM i
 in which langsteer's plugin was never loaded.
 
 SPEC is JSON: {"engine": {LLM arguments}, "profiles": [files] or null for stock vLLM,
-"runner": see in_process.py,
+"runner": see in_process.py, "markers": [start, end] of reasoning or null,
 "batches": [{"requests": [{"prompt": [ids], "tokens": n, "steering": {...} or null, "after": i}],
 "fresh_cache": bool}]}. With "after", the prompt is batch i's only prompt, its answer, and then
 "prompt": the next turn of a conversation. OUT gets {"batches": [[{"prompt", "tokens",
@@ -35,6 +35,8 @@ def main() -> None:
 
         profiles = [store.read(Path(path)) for path in spec["profiles"]]
         options |= in_process.armed(profiles, headroom=16)
+    if spec.get("markers"):
+        options |= in_process.marked(*spec["markers"])
     llm = LLM(**options)
     for path in spec["profiles"] or []:
         answers = llm.collective_rpc("langsteer_load", args=(Path(path).read_bytes(),))

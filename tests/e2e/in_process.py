@@ -46,6 +46,16 @@ def armed(profiles: Sequence[Any], headroom: int = 0) -> dict[str, Any]:
     }
 
 
+def marked(start: int, end: int) -> dict[str, Any]:
+    """Arguments of `LLM` by which any two tokens are the markers of reasoning, without a parser."""
+    from vllm.config import ReasoningConfig
+
+    config = ReasoningConfig()
+    config._reasoning_start_token_ids = [start]
+    config._reasoning_end_token_ids = config._natural_reasoning_end_token_ids = [end]
+    return {"reasoning_config": config}
+
+
 def one_by_one(
     cases: Mapping[str, dict[str, Any]], run: Callable[[dict[str, Any]], Any], out: Path
 ) -> None:
@@ -79,6 +89,9 @@ def greedy(tokens: int, steering: Any, *, detokenize: bool = False) -> Any:
     if isinstance(steering, dict):  # an engine of stock vLLM never gets here, and imports nothing
         from steering.request import SteeringRequest
 
+        reasoning = steering.get("reasoning")
+        if isinstance(reasoning, dict):
+            steering = {**steering, "reasoning": SteeringRequest(**reasoning)}
         request = SteeringRequest(**steering)
     return SamplingParams(
         temperature=0.0,

@@ -7,6 +7,7 @@ arrays and nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -57,11 +58,7 @@ class Reference:
         """
         tokens = list(prompt)
         logprobs: list[float] = []
-        blocks = self.model.get_submodule(self.layers)
-        outputs = [block.get_submodule(self.output) for block in blocks]
-        # Layers without neurons have no down projection.
-        downs = [dict(block.named_modules()).get(self.down) for block in blocks]
-        inputs = [block.get_submodule(self.input) for block in blocks]
+        downs, inputs, outputs = self._places()
         with torch.inference_mode(), Hooked(downs, inputs, outputs, edit, strength, first):
             for _ in range(count):
                 logits = self.model(torch.tensor([tokens]), use_cache=False).logits[0, -1].float()
@@ -69,6 +66,33 @@ class Reference:
                 logprobs.append(float(torch.log_softmax(logits, -1)[token]))
                 tokens.append(token)
         return tokens[len(prompt) :], logprobs
+
+    def read(
+        self, tokens: Sequence[int], edits: Sequence[tuple[Edit | None, float, int, int]]
+    ) -> tuple[list[int], list[float]]:
+        """What it would say after each of `tokens` but the last, and how likely the next one is.
+
+        Args:
+            tokens: the text.
+            edits: each with its strength, and the first position that has it and the first that
+                has it no more; no position has two.
+        """
+        downs, inputs, outputs = self._places()
+        with ExitStack() as hooked, torch.inference_mode():
+            for edit, strength, first, last in edits:
+                hooked.enter_context(Hooked(downs, inputs, outputs, edit, strength, first, last))
+            logits = self.model(torch.tensor([tokens]), use_cache=False).logits[0, :-1].float()
+        logprobs = torch.log_softmax(logits, -1)
+        following = torch.tensor(tokens[1:]).unsqueeze(1)
+        return logits.argmax(-1).tolist(), logprobs.gather(1, following).squeeze(1).tolist()
+
+    def _places(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """The modules to hook in each layer: down projections, FFNs' inputs and outputs."""
+        blocks = self.model.get_submodule(self.layers)
+        # Layers without neurons have no down projection.
+        downs = [dict(block.named_modules()).get(self.down) for block in blocks]
+        inputs = [block.get_submodule(self.input) for block in blocks]
+        return downs, inputs, [block.get_submodule(self.output) for block in blocks]
 
 
 class Hooked:
@@ -80,9 +104,10 @@ class Hooked:
         edit: Edit | None,
         strength: float,
         first: int,
+        last: int | None = None,
     ) -> None:
         self.downs, self.inputs, self.outputs = downs, inputs, outputs
-        self.edit, self.strength, self.first = edit, strength, first
+        self.edit, self.strength, self.where = edit, strength, slice(first, last)
         self.given: dict[int, torch.Tensor] = {}
         self.handles: list[Any] = []
 
@@ -121,8 +146,8 @@ class Hooked:
         def hook(_module: Any, args: Any) -> Any:
             (y,) = args
             out = y.clone()
-            y = y[..., self.first :, :].float()
-            out[..., self.first :, :] = (y + self.strength * (a + b * y)).to(out.dtype)
+            y = y[..., self.where, :].float()
+            out[..., self.where, :] = (y + self.strength * (a + b * y)).to(out.dtype)
             return (out,)
 
         return hook
@@ -139,7 +164,7 @@ class Hooked:
         memories = self.edit.memories if self.edit else None
         if memories is None or layer not in memories.layer.tolist():
             return 0.0
-        x = self.given.pop(layer)[..., self.first :, :].double()
+        x = self.given.pop(layer)[..., self.where, :].double()
         x = x / (x.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt()
         added = torch.zeros_like(x)
         for at, key, bias, value in zip(
@@ -161,9 +186,9 @@ class Hooked:
             # Some mixtures of experts give the router's scores as well.
             h, *rest = output if isinstance(output, tuple) else (output,)
             out = h.clone()
-            h = h[..., self.first :, :].float()
+            h = h[..., self.where, :].float()
             change = value + self._memory(layer)
-            out[..., self.first :, :] = (h + self.strength * change).to(out.dtype)
+            out[..., self.where, :] = (h + self.strength * change).to(out.dtype)
             return (out, *rest) if rest else out
 
         return hook

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from profiles.profile import ModelIdentity, Profile
-from tests.e2e.asks import batch, request
+from tests.e2e.asks import as_edit, batch, request
 from tests.e2e.conftest import save_all, synthetic
+from tests.e2e.reference import Reference
 from tests.tiny_model import SIZES
 
 pytestmark = [
@@ -33,6 +34,10 @@ TOLERANCE = 1e-5
 FEW = 6
 VOCABULARY = 512
 LONG = 100  # three prefill chunks, three full cache blocks
+WARM = 9  # two batches, and seven on a warm cache
+AFTER = WARM + 3  # of those that steer the reasoning apart, the one with a turn after it
+# Engines that refuse those.
+NO_PARTS = ("drafts",)
 # V1 with more options, by name.
 OTHERS: dict[str, dict[str, Any]] = {
     "two tensor ranks": {"tensor_parallel_size": 2},
@@ -125,11 +130,72 @@ def asked(by: dict[str, dict[str, Any] | None]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
+def reference(tiny: Path) -> Reference:
+    return Reference(str(tiny))
+
+
+@pytest.fixture(scope="module")
+def thinks(reference: Reference) -> tuple[list[int], tuple[int, int]]:
+    """(a prompt, markers): unsteered, the model opens its reasoning first and closes it soon."""
+    for seed in range(200, 300):
+        prompt = words(61, seed)
+        first, *rest = reference.greedy(prompt, 6)[0]
+        if first not in rest and rest[3] not in (first, *rest[:3]):
+            return prompt, (first, rest[3])
+    raise AssertionError("no such prompt")
+
+
+@pytest.fixture(scope="module")
+def parted(
+    by: dict[str, dict[str, Any] | None], thinks: tuple[list[int], tuple[int, int]]
+) -> list[dict[str, Any]]:
+    """Requests that steer reasoning and answer apart: mixed, crowded, and on a warm cache."""
+    prompt, (start, end) = thinks
+    answer, ja, zh = by["decode"] or {}, by["offset"] or {}, by["both"] or {}
+    own = {"target": ja["target"], "strength": 2.0, "phase": "decode"}
+    off = {**answer, "reasoning": "off"}
+    two = {**answer, "reasoning": own}
+    alone = {"phase": "decode", "reasoning": {**own, "target": zh["target"], "strength": 0.1}}
+    mixed = [
+        request(ids, steering, 12)
+        for ids, steering in (
+            (prompt, off),
+            (prompt, two),
+            (words(9, 7), None),
+            ([*prompt, start], off),
+            ([*prompt, start], two),
+            ([*prompt, start, end], two),
+            (prompt, alone),
+            (words(12, 3), off),  # does not reason
+            (prompt, answer),
+        )
+    ]
+    crowded = [
+        request(ids, steering, 40)
+        for ids, steering in (
+            (words(63, 41), by["both"]),
+            ([*words(62, 42), start], two),
+            ([*prompt, start], off),
+            (prompt, off),  # the last to come is the first to be preempted
+        )
+    ]
+    warm = [batch([request(prompt, each, 36)], fresh=not i) for i, each in enumerate([None, off])]
+    warm += [batch([request(prompt, each, 8)], fresh=False) for each in (off, two, None)]
+    # Its answer is part of the next turn's prompt, which is unsteered, or steered in another place.
+    for each in (None, off):
+        turn = batch([{**request(words(3, 5), each, 6), "after": AFTER}], fresh=False)
+        warm.append(turn)
+    return [batch(mixed), batch(crowded), *warm]
+
+
+@pytest.fixture(scope="module")
 def answers(
     start_engine: Any,
     tiny: Path,
     made: dict[str, Profile],
     asked: list[dict[str, Any]],
+    parted: list[dict[str, Any]],
+    thinks: tuple[list[int], tuple[int, int]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, dict[str, Any]]:
     """Every engine there is, side by side, on one thread each."""
@@ -140,7 +206,7 @@ def answers(
         stock = name == "stock v2"
         more = OTHERS.get(name, {})
         out: dict[str, Any] = start_engine(
-            unsteered if stock else asked,
+            unsteered if stock else asked + ([] if name in NO_PARTS else parted),
             model=tiny,
             profiles=folder,
             stock=stock,
@@ -152,6 +218,7 @@ def answers(
             # Four requests of 100 tokens need 16 blocks; one block is never given away.
             num_gpu_blocks_override=12,
             skip_tokenizer_init=True,
+            markers=None if stock else thinks[1],
             **more,
         )
         return out
@@ -172,19 +239,22 @@ def test_the_batches_hold_what_they_are_for(answers: dict[str, dict[str, Any]]) 
     """Steering changes answers, requests are preempted, prompts are found in the cache."""
     for answer in (answers[name] for name in ("v1", "v2", "v2-async")):
         assert answer["preemptions"] > 0
-        cached = [entry["cached"] for (entry,) in answer["batches"][2:]]
+        cached = [entry["cached"] for (entry,) in answer["batches"][2:WARM]]
         # decode shares the prompt's blocks with plain, a strength shares with itself only.
         assert [bool(count) for count in cached] == [False, True, False, True, False, True, True]
-    first = [entry["tokens"] for (entry,) in answers["v1"]["batches"][2:]]
+    first = [entry["tokens"] for (entry,) in answers["v1"]["batches"][2:WARM]]
     assert first[2] == first[3]
     assert len({tuple(tokens) for tokens in first}) == 4
 
 
 @pytest.mark.parametrize("runner", ["v2", "v2-async"])
 def test_v2_answers_as_v1(
-    answers: dict[str, dict[str, Any]], asked: list[dict[str, Any]], runner: str
+    answers: dict[str, dict[str, Any]],
+    asked: list[dict[str, Any]],
+    parted: list[dict[str, Any]],
+    runner: str,
 ) -> None:
-    for which, asks in enumerate(asked):
+    for which, asks in enumerate(asked + parted):
         ours, theirs = (answers[name]["batches"][which] for name in (runner, "v1"))
         assert len(ours) == len(theirs) == len(asks["requests"])
         for at, (a, b) in enumerate(zip(ours, theirs, strict=True)):
@@ -196,10 +266,8 @@ def test_v2_answers_as_v1(
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_they_answer_as_v1_alone(
-    answers: dict[str, dict[str, Any]], asked: list[dict[str, Any]], name: str
-) -> None:
-    for which in range(len(asked)):
+def test_they_answer_as_v1_alone(answers: dict[str, dict[str, Any]], name: str) -> None:
+    for which in range(len(answers[name]["batches"])):
         ours, theirs = (answers[each]["batches"][which] for each in (name, "v1"))
         for at, (a, b) in enumerate(zip(ours, theirs, strict=True)):
             assert a["tokens"] == b["tokens"], (which, at)
@@ -207,6 +275,81 @@ def test_they_answer_as_v1_alone(
                 assert x == pytest.approx(y, abs=1e-4), (which, at)
     assert answers[name]["facts"]["rows_in_use"] == 0
     assert answers[name]["workers"] == (1 if name == "drafts" else 2)
+
+
+def ends(prompt: list[int], tokens: list[int], start: int, end: int) -> int:
+    """The first position that has the answer's edit: those before it, from the prompt's last on,
+    have the reasoning's."""
+    if prompt[-1] == end:
+        return len(prompt) - 1
+    if start not in (prompt[-1], tokens[0]):
+        return len(prompt)
+    return len(prompt) + (tokens.index(end) if end in tokens else len(tokens))
+
+
+def test_reasoning_and_answer_have_their_own_edits(
+    answers: dict[str, dict[str, Any]],
+    parted: list[dict[str, Any]],
+    thinks: tuple[list[int], tuple[int, int]],
+    made: dict[str, Profile],
+    reference: Reference,
+) -> None:
+    """Every token of every one, against transformers with each edit in its place."""
+    end = thinks[1][1]
+    kinds = set()
+    for which, asks in enumerate(parted, WARM):
+        for got, one in zip(answers["v1"]["batches"][which], asks["requests"], strict=True):
+            by, prompt, tokens = one["steering"] or {}, got["prompt"], got["tokens"]
+            apart, last = by.get("reasoning"), len(prompt) + len(tokens)
+            from_ = len(prompt) - 1 if by.get("phase") == "decode" else 0
+            turn = ends(prompt, tokens, *thinks[1]) if apart else from_
+            edits = [(made_of(by, made), by.get("strength", 1.0), turn, last)]
+            if isinstance(apart, dict):
+                edits.append((as_edit(made, apart), apart["strength"], from_, turn))
+            said, logprobs = reference.read(prompt + tokens, edits)
+            assert said[len(prompt) - 1 :] == tokens, (which, by)
+            given = [each[str(t)] for each, t in zip(got["logprobs"], tokens, strict=True)]
+            assert given == pytest.approx(logprobs[len(prompt) - 1 :], abs=1e-4), (which, by)
+            kinds.add((type(apart), end in tokens[:-1], turn - len(prompt)))
+    # Both kinds came to the end of their reasoning and went on, from either beginning.
+    assert {(str, True, 4), (dict, True, 4), (str, True, 3), (dict, True, 3)} <= kinds
+
+
+def made_of(by: dict[str, Any], made: dict[str, Profile]) -> Any:
+    return as_edit(made, by) if by.get("target") or by.get("suppress") else None
+
+
+def test_reasoning_that_is_off_is_the_unsteered_models(
+    answers: dict[str, dict[str, Any]], thinks: tuple[list[int], tuple[int, int]]
+) -> None:
+    plain, off = (answers["v1"]["batches"][WARM + 2 + at][0] for at in (0, 1))
+    answer = off["tokens"].index(thinks[1][1]) + 1
+    assert plain["tokens"][:answer] == off["tokens"][:answer]
+    for a, b in zip(plain["logprobs"][:answer], off["logprobs"][:answer], strict=True):
+        assert a == pytest.approx(b, abs=TOLERANCE)
+    assert plain["tokens"][answer:] != off["tokens"][answer:]
+
+
+@pytest.mark.parametrize("runner", ["v1", "v2", "v2-async"])
+def test_reasoning_apart_shares_the_prompt_and_nothing_else(
+    answers: dict[str, dict[str, Any]], runner: str
+) -> None:
+    assert answers[runner]["preemptions"] > 0
+    warm = [entry for (entry,) in answers[runner]["batches"][WARM + 2 :]]
+    # 61 tokens of the prompt: one full block, whoever asks. The turns have 61 + 36 + 3 tokens: the
+    # unsteered one finds what the unsteered answer began with, not a block that was steered; and
+    # the other shares all of the prompt with it.
+    assert [entry["cached"] for entry in warm] == [0, 32, 32, 32, 32, 64, 96]
+
+
+def test_engines_say_whether_they_tell_reasoning_apart(
+    answers: dict[str, dict[str, Any]],
+) -> None:
+    for name, answer in answers.items():
+        if name in NO_PARTS:
+            assert "rejected would count as markers" in answer["facts"]["no_reasoning"]
+        elif "facts" in answer:
+            assert answer["facts"]["no_reasoning"] == ""
 
 
 def test_drafts_save_steps(answers: dict[str, dict[str, Any]]) -> None:

@@ -215,6 +215,7 @@ def test_structured_output_and_stop_strings_hold_under_steering(client: openai.O
         ({"target": "de", "suppress": ["de"]}, "steering", "de"),
         ({"target": ["de"]}, "steering.target", "de"),
         ({"langauge": "de"}, "steering", "langauge"),
+        ({"target": "de", "reasoning": "off"}, "steering.reasoning", "--reasoning-parser"),
         ({"profile": "de@000000000000"}, "steering.profile", "000000000000"),
     ],
 )
