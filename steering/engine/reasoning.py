@@ -22,7 +22,11 @@ def no_markers(vllm_config: Any) -> str:
         return "the server has no reasoning parser; start it with --reasoning-parser"
     name = f"the reasoning parser {config.reasoning_parser or '(none)'}"
     if not config.enabled:
-        return f"{name} names no markers between which the model reasons"
+        return (
+            f"{name} names no markers of the reasoning; if the model has some, start the server "
+            """with --reasoning-config '{"reasoning_start_str": "<think>", """
+            """"reasoning_end_str": "</think>"}'"""
+        )
     start, end = config.reasoning_start_token_ids, config.natural_reasoning_end_token_ids
     if len(start) != 1 or len(end) != 1:
         return (
@@ -35,6 +39,12 @@ def no_markers(vllm_config: Any) -> str:
         return (
             "drafts that are rejected would count as markers; start the server without "
             "--speculative-config"
+        )
+    parallel = getattr(vllm_config, "parallel_config", None)
+    if getattr(parallel, "pipeline_parallel_size", 1) > 1 and vllm_config.use_v2_model_runner:
+        return (
+            "with pipeline stages that was shown on model runner V1 only; start the server with "
+            "VLLM_USE_V2_MODEL_RUNNER=0 or --pipeline-parallel-size 1"
         )
     return ""
 

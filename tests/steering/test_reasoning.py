@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,8 +24,12 @@ def config(start: list[int], end: list[int], **more: Any) -> SimpleNamespace:
     return SimpleNamespace(**given | more)
 
 
+STAGES = SimpleNamespace(pipeline_parallel_size=2)
+
+
 def test_single_tokens_are_the_markers() -> None:
     assert no_markers(config([7], [8])) == ""
+    assert no_markers(config([7], [8], parallel_config=STAGES, use_v2_model_runner=False)) == ""
     found = markers(config([7], [8]))
     assert (found.start, found.end, found.blanks) == (7, 8, frozenset())
 
@@ -34,10 +39,11 @@ def test_single_tokens_are_the_markers() -> None:
     [
         (config([7], [8], reasoning_config=None), "start it with --reasoning-parser"),
         (SimpleNamespace(), "start it with --reasoning-parser"),
-        (config([], []), "the reasoning parser qwen3 names no markers"),
+        (config([], []), "the reasoning parser qwen3 names no markers of the"),
         (config([7, 9], [8]), "markers of 2 and 1 tokens"),
         (config([7], [7]), "one marker for both ends"),
         (config([7], [8], speculative_config=object()), "without --speculative-config"),
+        (config([7], [8], parallel_config=STAGES, use_v2_model_runner=True), "runner V1 only"),
     ],
 )
 def test_why_there_are_none(given: Any, said: str) -> None:
@@ -67,10 +73,11 @@ def test_white_space_is_what_the_tokenizer_makes_of_it(tmp_path: Path) -> None:
     [
         ("qwen3", ""),
         ("deepseek_r1", ""),
-        ("deepseek_v3", ""),
         ("glm45", ""),
-        ("openai_gptoss", "the reasoning parser openai_gptoss names no markers"),
-        ("granite", "the reasoning parser granite names no markers"),
+        # Has them only for requests that ask for thinking.
+        ("deepseek_v3", "the reasoning parser deepseek_v3 names no markers of the"),
+        ("openai_gptoss", "the reasoning parser openai_gptoss names no markers of the"),
+        ("granite", "the reasoning parser granite names no markers of the"),
     ],
 )
 def test_which_of_vllms_parsers_have_markers(tmp_path: Path, parser: str, said: str) -> None:
@@ -85,12 +92,18 @@ def test_which_of_vllms_parsers_have_markers(tmp_path: Path, parser: str, said: 
     tokenizer.add_tokens(["<think>", "</think>"])
     tokenizer.save_pretrained(folder)
     model = ModelConfig(model=str(folder))
-    reasoning = ReasoningConfig(reasoning_parser=parser)
-    reasoning.initialize_token_ids(model)
-    given = SimpleNamespace(reasoning_config=reasoning, model_config=model)
-    assert said in no_markers(given)
-    assert bool(said) == bool(no_markers(given))
-    if not said:
-        found = markers(given)
-        marks = tokenizer.convert_tokens_to_ids(["<think>", "</think>"])
-        assert [found.start, found.end] == marks
+
+    def given(**more: str) -> SimpleNamespace:
+        reasoning = ReasoningConfig(reasoning_parser=parser, **more)
+        reasoning.initialize_token_ids(model)
+        return SimpleNamespace(reasoning_config=reasoning, model_config=model)
+
+    why = no_markers(given())
+    assert why.startswith(said)
+    assert bool(said) == bool(why)
+    marks = {"reasoning_start_str": "<think>", "reasoning_end_str": "</think>"}
+    if said:
+        assert f"--reasoning-config '{json.dumps(marks)}'" in why
+        assert no_markers(given(**marks)) == ""
+    found = markers(given(**marks))
+    assert [found.start, found.end] == tokenizer.convert_tokens_to_ids([*marks.values()])
