@@ -118,7 +118,7 @@ def step(parts: Parts, tokens: Tokens, batch: list[tuple[Running, int]]) -> None
             one.known += 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_chunks_cache_hits_and_preemptions_change_nothing(data: st.DataObject) -> None:
     parts, tokens = Parts(MARKERS, 3), Tokens(MOST)
