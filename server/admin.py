@@ -53,6 +53,15 @@ _Wait = Annotated[
     ),
 ]
 
+_Offer = Annotated[
+    bool,
+    Query(
+        description="Whether to put it on offer. If not, it is loaded and proven, and the next "
+        "load has only to offer it: so that many servers change at once.",
+        examples=[True],
+    ),
+]
+
 
 def router(
     registry: Callable[[], Registry],
@@ -114,9 +123,9 @@ def router(
             EngineUnavailableError,
         ),
     )
-    async def load(name: _FileName) -> LoadAnswer:
+    async def load(name: _FileName, offer: _Offer = True) -> LoadAnswer:
         """Read one file of the folder, new or changed, and put it on offer; no other changes."""
-        entry, state = await registry().load(name)
+        entry, state = await registry().load(name, offer=offer)
         return LoadAnswer(object="steering.load", id=entry.label, state=state)
 
     @routes.post(
@@ -173,6 +182,7 @@ def router(
             workers=facts.workers,
             profiles_offered=len(registry().catalog),
             profiles_in_engine=[*facts.profiles],
+            profiles_staged=[*registry().staged],
             profiles_draining=[*registry().draining],
             rows=facts.rows,
             rows_in_use=facts.rows_in_use,

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterable
 from typing import Literal
 
 from profiles.errors import LangsteerError, ProfileError
 from server.catalog import Catalog, Entry
 from server.control import Control
-from server.errors import InUseError, NotFoundError, PinnedError, ProfileFileInvalidError
+from server.errors import InUseError, NotFoundError, ProfileFileInvalidError
 from server.leases import Leases
+from server.loading import load_file
+from server.pins import Pins
 from server.probe import probe
 from server.reload_report import ReloadReport
 from server.retired import Fate, Retired
 from server.scan import ProfileFile, Refusal, Scanner
+from server.staged import Staged
 from steering.errors import EngineError
 
 logger = logging.getLogger("vllm.langsteer")  # under the logger vLLM configures
 
 
-# New on offer; in the place of another version; or what is on offer already.
-Loaded = Literal["loaded", "replaced", "unchanged"]
+# New on offer; in another version's place; on offer already; in the engine, and not yet on offer.
+Loaded = Literal["loaded", "replaced", "unchanged", "staged"]
 
 
 class Registry:
@@ -31,7 +33,8 @@ class Registry:
 
     A profile appears in the catalogue only after each worker has loaded it and a real request
     has shown its effect. A replaced or removed profile leaves the catalogue at once and the
-    engine once no request in flight names it. One that is pinned stays as it is.
+    engine once no request in flight names it. One that is pinned stays as it is. One that is
+    staged is loaded and proven, and comes on offer, at once, when it is loaded again.
 
     Args:
         scanner: reads and verifies the folder; runs in a thread.
@@ -54,11 +57,10 @@ class Registry:
         self._strongest = strongest
         self._changed = changed
         self._catalog = Catalog()
-        # By name: while a name is here, the entry of that name stays the one it is. In memory
-        # only, so that a restarted server offers what the folder holds.
-        self._pins: set[str] = set()
+        self._pins = Pins()
         self._lock = asyncio.Lock()
         self._retired = Retired(control, leases, self._lock)
+        self._staged = Staged(self._retire)
 
     @property
     def catalog(self) -> Catalog:
@@ -70,9 +72,14 @@ class Registry:
         """Profiles that wait for the end of the requests that use them, as name@version."""
         return self._retired.labels()
 
+    @property
+    def staged(self) -> tuple[str, ...]:
+        """Profiles that are in the engine to be put on offer later, as name@version."""
+        return self._staged.labels()
+
     def pinned(self, entry: Entry) -> bool:
         """Whether the profile is pinned; `entry` is of the catalogue."""
-        return entry.name in self._pins
+        return entry.name in self._pins.names
 
     async def start(self) -> None:
         """Load everything the folder holds, or fail.
@@ -106,16 +113,17 @@ class Registry:
             # A bad new version must not take the good one that is being served away.
             broken = {refusal.file.rpartition(".")[0] for refusal in refused}
             current = {entry.name: entry for entry in self._catalog}
-            stays = scan.files.keys() | broken | self._pins
+            self._staged.settle(scan.files)
+            stays = scan.files.keys() | broken | self._pins.names
             # What leaves gives its room to what comes, as far as nobody uses it.
             self._publish(entry for name, entry in current.items() if name in stays)
             await self._retired.sweep()
-            held = [current[name] for name in sorted(self._pins - scan.files.keys() - broken)]
+            held = [current[n] for n in sorted(self._pins.names - scan.files.keys() - broken)]
             loaded: list[Entry] = []
             for name, file in scan.files.items():
-                if name in current and _same(current[name], file):
+                if name in current and file.holds(current[name]):
                     continue
-                if name in self._pins:
+                if name in self._pins.names:
                     held.append(current[name])
                     continue
                 try:
@@ -134,14 +142,16 @@ class Registry:
             logger.info("reloaded profiles: %s", report)
             return report
 
-    async def load(self, name: str) -> tuple[Entry, Loaded]:
+    async def load(self, name: str, *, offer: bool = True) -> tuple[Entry, Loaded]:
         """Bring one profile in line with its file; all others stay as they are.
 
         Args:
             name: of the profile, which is its file's.
+            offer: whether to put it on offer too. If not, it is staged, until its file changes:
+                the next call that offers it has nothing left to do that takes time or can fail.
 
         Returns:
-            (what is on offer by that name now, what was done for it).
+            (what is on offer by that name now, or staged; what was done for it).
 
         Raises:
             NotFoundError: the folder has no such file.
@@ -161,17 +171,19 @@ class Registry:
                     reason="unknown_profile",
                 )
             before = self._catalog.get(name)
-            if before is not None and _same(before, file):
+            self._staged.settle(scan.files, only=name)
+            if before is not None and file.holds(before):
                 return before, "unchanged"
             if before is not None:
-                self._check_unpinned(before)
+                self._pins.check(before)
             await self._retired.sweep()
             try:
-                entry = await self._bring(file)
+                entry = await (self._bring(file) if offer else self._stage(file))
             except EngineError as error:
                 raise EngineError(self._said(error)) from error
-            logger.info("loaded %s", entry.label)
-            return entry, "replaced" if before else "loaded"
+            state: Loaded = "staged" if not offer else "replaced" if before else "loaded"
+            logger.info("%s %s", state, entry.label)
+            return entry, state
 
     async def pin(self, entry: Entry, *, on: bool) -> None:
         """Keep a profile as it is, or no longer; to say the same again changes nothing.
@@ -185,10 +197,7 @@ class Registry:
         """
         async with self._lock:
             self._check_offered(entry)
-            if on:
-                self._pins.add(entry.name)
-            else:
-                self._pins.discard(entry.name)
+            self._pins.put(entry, on=on)
             logger.info("%s %s", "pinned" if on else "unpinned", entry.label)
 
     async def unload(self, entry: Entry, *, wait: float | None) -> Fate:
@@ -210,7 +219,7 @@ class Registry:
         """
         async with self._lock:
             self._check_offered(entry)
-            self._check_unpinned(entry)
+            self._pins.check(entry)
             if wait is None and (
                 await self._control.in_use(entry.profile.content_hash)
                 or not self._retired.free(entry)
@@ -237,35 +246,29 @@ class Registry:
                 f"{entry.label} is no longer on offer", param="name", reason="unknown_profile"
             )
 
-    def _check_unpinned(self, entry: Entry) -> None:
-        if self.pinned(entry):
-            raise PinnedError(
-                f"{entry.label} is pinned: unpin it first", param="name", reason="pinned"
-            )
-
     async def _bring(self, file: ProfileFile) -> Entry:
         """Load a file and put it on offer, in the place of what had its name."""
-        entry = await self._load_proven(file)
+        entry = await self._stage(file)
+        self._staged.take(file.name)
         # At once: it is good whatever the engine raises later, and what it replaces gives its
         # room to the next, so that a folder made anew needs little to spare.
         self._publish([*(other for other in self._catalog if other.name != file.name), entry])
         await self._retired.sweep()
         return entry
 
+    async def _stage(self, file: ProfileFile) -> Entry:
+        """Load a file, unless that is done already."""
+        entry = self._staged.get(file.name)
+        if entry is None:
+            entry = await self._load_proven(file)
+            self._staged.put(entry)
+        return entry
+
     async def _load(self, file: ProfileFile) -> Entry:
-        found = await self._control.load(file.data)
+        entry = await load_file(file, self._control)
         # It may be draining: the same file again, before the last request with it has ended.
-        self._retired.keep(file.profile.content_hash)
-        if found != file.profile.content_hash:
-            raise ProfileError(
-                f"{file.name}: workers loaded {found[:12]}, the file is {file.profile.version}"
-            )
-        return Entry(
-            name=file.name,
-            profile=file.profile,
-            created=file.created,
-            loaded_at=int(time.time()),
-        )
+        self._retired.keep(entry.profile.content_hash)
+        return entry
 
     async def _load_proven(self, file: ProfileFile) -> Entry:
         """Load one more profile; if it has no effect, take it out of the engine again."""
@@ -273,27 +276,25 @@ class Registry:
         try:
             await self._control.canary([probe(entry.profile, self._strongest)], self._strongest)
         except BaseException:  # whatever it is: nobody else knows that it is loaded
-            if not self._offers(entry.profile.content_hash):
-                self._retired.add(entry)
-                await self._retired.sweep()
+            self._retire(entry)
+            await self._retired.sweep()
             raise
         return entry
 
     def _publish(self, entries: Iterable[Entry]) -> None:
         before, self._catalog = self._catalog, Catalog(entries)
         for entry in before:
-            if not self._offers(entry.profile.content_hash):
-                self._retired.add(entry)
+            self._retire(entry)
         self._changed(len(self._catalog))
 
-    def _offers(self, content_hash: str) -> bool:
-        return any(entry.profile.content_hash == content_hash for entry in self._catalog)
+    def _retire(self, entry: Entry) -> None:
+        """It is to leave the engine, unless its content is on offer or staged."""
+        content = entry.profile.content_hash
+        offered = any(other.profile.content_hash == content for other in self._catalog)
+        if not offered and not self._staged.holds(content):
+            self._retired.add(entry)
 
     def _said(self, error: LangsteerError) -> str:
         waiting = self.draining
         hint = f"; still draining, with their room: {', '.join(waiting)}" if waiting else ""
         return f"{error}{hint}"
-
-
-def _same(entry: Entry, file: ProfileFile) -> bool:
-    return entry.profile.content_hash == file.profile.content_hash

@@ -12,6 +12,7 @@ from profiles.profile import ModelIdentity, Profile
 from profiles.sharing.keys import PublicKeys
 from profiles.sharing.listing import MOST_SIGNATURE_BYTES
 from profiles.sharing.names import signature_name
+from server.catalog import Entry
 from server.languages import LanguageTag
 
 
@@ -27,6 +28,10 @@ class ProfileFile:
     def name(self) -> str:
         """What clients call it."""
         return self.profile.language
+
+    def holds(self, entry: Entry) -> bool:
+        """Whether what was loaded is what the file has, to the bit."""
+        return self.profile.content_hash == entry.profile.content_hash
 
 
 @dataclass(frozen=True, kw_only=True)

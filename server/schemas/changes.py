@@ -46,13 +46,13 @@ class ReloadAnswer(Answer):
 
 
 class LoadAnswer(Answer):
-    """What is on offer by the name now."""
+    """What is on offer by the name now, or staged for it."""
 
     object: Literal["steering.load"]
     id: str = Field(description="name@version.")
     state: Loaded = Field(
         description="`loaded`: new on offer; `replaced`: in the place of another version; "
-        "`unchanged`: on offer already."
+        "`unchanged`: on offer already; `staged`: loaded and proven, not on offer yet."
     )
 
     example: ClassVar[dict[str, Any]] = {"object": "steering.load", "id": _ID, "state": "loaded"}

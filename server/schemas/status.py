@@ -17,6 +17,9 @@ class EngineStatus(Answer):
     workers: int
     profiles_offered: int
     profiles_in_engine: list[str] = Field(description="Content hashes.")
+    profiles_staged: list[str] = Field(
+        description="As name@version: loaded and proven, on offer when they are loaded again."
+    )
     profiles_draining: list[str] = Field(description="As name@version.")
     rows: int = Field(description="Combinations that fit the tables.")
     rows_in_use: int = Field(description="Combinations held by requests in flight.")
@@ -35,6 +38,7 @@ class EngineStatus(Answer):
         "workers": 2,
         "profiles_offered": 1,
         "profiles_in_engine": ["5d0f" * 16],
+        "profiles_staged": [],
         "profiles_draining": [],
         "rows": 257,
         "rows_in_use": 3,
