@@ -158,9 +158,6 @@ def _measure(
     stock, facts = reports[STOCK], reports[STEERING].facts
     assert facts is not None
     sizes = Capacity.from_config(capacity)
-    columns = sum(sizes.columns)
-    a_memory = sizes.hidden_size + (sizes.hidden_size + 1) * sizes.keys
-    row, bank = 2 * columns + sizes.memories, len(sizes.columns) * sizes.memories * a_memory
     return {
         "model": model,
         "device": stock.device,
@@ -181,9 +178,9 @@ def _measure(
             for name, report in reports.items()
         },
         "tables": {
-            "bytes": 4 * (facts["rows"] * row + bank),
+            "bytes": sizes.device_bytes(facts["rows"]),
             "rows": facts["rows"],
-            "columns": columns,
+            "columns": sum(sizes.columns),
             "memories": sizes.memories,
         },
     }

@@ -198,6 +198,13 @@ def add_bench(app: typer.Typer) -> None:
     app.command("bench", help=bench.HELP, context_settings=_PASSES_ON)(bench.bench)
 
 
+def add_capacity(app: typer.Typer) -> None:
+    """Add `capacity` to a typer application."""
+    from server import capacity_cli
+
+    app.command("capacity", help=capacity_cli.HELP)(capacity_cli.capacity)
+
+
 def add_policy(app: typer.Typer) -> None:
     """Add `policy` and what it can do to a typer application."""
     from server.policy_cli import policy
@@ -218,6 +225,7 @@ def main() -> None:
 
     add_serve(app)
     add_bench(app)
+    add_capacity(app)
     add_policy(app)
     add_access(app)
     app()

@@ -5,27 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from profiles.errors import ModelError
+from profiles.models.dimensions import Dimensions
 from profiles.profile import ModelIdentity
 
 _BLOCK, _BLOCKS = 4096, 16
-_LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
-_HIDDEN = ("hidden_size", "n_embd", "d_model")
-# The width of dense layers comes first: where a model mixes both kinds, only they have neurons.
-# Llama 4 gives that another name, and uses the usual one for its experts.
-_INTERMEDIATE = (
-    "intermediate_size_mlp",
-    "intermediate_size",
-    "ffn_dim",
-    "n_inner",
-    "ffn_hidden_size",
-    "moe_intermediate_size",
-    "expert_intermediate_size",
-)
 
 
 def fingerprint(folder: Path, name: str | None = None) -> ModelIdentity:
@@ -40,19 +27,13 @@ def fingerprint(folder: Path, name: str | None = None) -> ModelIdentity:
     """
     config = _read_json(folder / "config.json")
     architectures = config.get("architectures") or [config.get("model_type", "unknown")]
-    text = config.get("text_config") or config
-    hidden = _dimension(text, _HIDDEN, folder)
-    # DBRX keeps that of its experts in a section. GPT-2 and BLOOM write nothing, or null, for the
-    # usual four times the hidden size.
-    places = (text, text.get("ffn_config") or {})
-    widths = (place[k] for place in places for k in _INTERMEDIATE if place.get(k))
-    intermediate = next(widths, 4 * hidden)
+    sizes = Dimensions.of(config, str(folder / "config.json"))
     return ModelIdentity(
         name=name or folder.name,
         architecture=str(architectures[0]),
-        layers=_dimension(text, _LAYERS, folder),
-        hidden_size=hidden,
-        intermediate_size=int(intermediate),
+        layers=sizes.layers,
+        hidden_size=sizes.hidden_size,
+        intermediate_size=sizes.intermediate_size,
         tokenizer=_tokenizer_hash(folder),
         weights=_weights_hash(folder),
     )
@@ -71,13 +52,6 @@ def differences(expected: ModelIdentity, found: ModelIdentity) -> str:
 def _short(value: Any) -> str:
     text = str(value)
     return text[:12] if len(text) == 64 else text
-
-
-def _dimension(config: Mapping[str, Any], names: tuple[str, ...], folder: Path) -> int:
-    for name in names:
-        if config.get(name):
-            return int(config[name])
-    raise ModelError(f"{folder / 'config.json'} has none of {', '.join(names)}")
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 import pytest
+import torch
 
-from steering.capacity import Capacity, plan
+from steering.capacity import Capacity, plan, sized
+from steering.tables import Tables
 
 
 def test_columns_are_the_union_over_profiles_and_roles(make_edit, make_profile) -> None:
@@ -54,3 +56,34 @@ def test_bad_input_is_named(make_edit, make_profile) -> None:
             plan([make_profile("de", make_edit({(0, 1): (1.0, 0.0)}))], **{name: -1})
     with pytest.raises(ValueError, match="colums"):
         Capacity.from_config({"colums": []})
+
+
+def bytes_of(tables: Tables) -> int:
+    """What the tensors of a worker's tables really take."""
+    held: list[torch.Tensor | None] = [tables.bank.on]
+    for layer in tables.layers.values():
+        held += [layer.columns, layer.add, layer.scale]
+    for memories in tables.bank.layers.values():
+        held += [memories.key, memories.bias, memories.value]
+    return sum(tensor.nbytes for tensor in held if tensor is not None)
+
+
+@pytest.mark.parametrize("keys", [True, False])
+@pytest.mark.parametrize("memories", [0, 16, 48])
+@pytest.mark.parametrize("columns", [(0, 0, 0), (16, 0, 32), (64, 64, 64)])
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_the_bytes_are_those_of_real_tables(keys, memories, columns, ranks) -> None:
+    capacity = Capacity(
+        columns=columns, memories=memories, keys=keys, hidden_size=24, intermediate_size=64
+    )
+    shard = (64 // ranks * (ranks - 1), 64)
+    tables = Tables(capacity, layers=[0, 1, 2], shard=shard, rows=9)
+    assert capacity.device_bytes(9, tensor_ranks=ranks) == bytes_of(tables)
+
+
+def test_the_bytes_by_hand() -> None:
+    """Twelve languages towards and away at 8B, 256 sequences: docs/operations.md's 34 MB."""
+    made = sized(edited=[0] * 32, memories=24, keys=True, hidden_size=4096, intermediate_size=14336)
+    assert made.memories == 32
+    on, keys_and_values, biases = 257 * 32 * 4, 32 * 32 * 2 * 4096 * 4, 32 * 32 * 4
+    assert made.device_bytes(257) == on + keys_and_values + biases == 33_591_424

@@ -1,0 +1,1 @@
+"""What steering needs on paper: bytes, operations and time, before there is an engine."""
