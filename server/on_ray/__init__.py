@@ -1,0 +1,1 @@
+"""Several servers behind Ray Serve: see docs/ray.md. Ray itself is imported where it is used."""
