@@ -85,7 +85,7 @@ def _advice(device: Mapping[str, Any]) -> str:
     if cores <= 1:
         return "One API server streams that."
     return (
-        f"Streamed token by token that is more than one API server's process sends: {cores:.0f} "
+        f"Streamed token by token that is more than one API server's process sends: {cores:.3g} "
         f"times the {API_TOKENS_PER_SECOND} tokens a second that one core was measured at, a slow "
         "one. Send several tokens an event (--stream-interval), or take several servers."
     )

@@ -109,3 +109,36 @@ def test_the_known_models_are_those_of_the_benchmarks() -> None:
         sizes = (config["num_hidden_layers"], config["hidden_size"], config["intermediate_size"])
         assert MODELS[name] == sizes
         assert (SHAPES[name].hidden, SHAPES[name].wide) == sizes[1:]
+
+
+def listed(mark: str) -> list[list[str]]:
+    """The cells of a table in docs/capacity.md, its head left out."""
+    text = (DOCS / "capacity.md").read_text()
+    part = text.partition(f"<!-- {mark} -->")[2].partition(f"<!-- /{mark} -->")[0]
+    lines = [line for line in part.splitlines() if line.startswith("|")][2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_documented_tables_are_what_it_prints(app: typer.Typer) -> None:
+    found = {name: facts(app, name)["tables_by_languages"] for name in KNOWN}
+    for number, row in enumerate(listed("tables")):
+        each = [found[name][number] for name in KNOWN]
+        assert row[:2] == [str(each[0]["languages"]), str(each[0]["memories"])]
+        assert row[2:] == [f"{made['device_bytes'] / 1e6:.1f}" for made in each]
+    assert listed("tables")
+
+
+def test_the_documented_ratios_are_what_it_prints(app: typer.Typer) -> None:
+    for model, devices, *cells in listed("ratios"):
+        ranks, _, name = devices.partition(" × ")
+        (device,) = facts(app, model, "--hardware", name)["devices"]
+        rows = {row["tokens"]: row for row in device["decode"]}
+        last = device["decode"][-1]
+        ratios = [row["ratio"] for row in (rows[1], rows[32], last, device["prefill"])]
+        assert device["tensor_ranks"] == int(ranks)
+        assert cells == [
+            str(device["sequences"]),
+            *(f"{ratio:.3f}" for ratio in ratios),
+            f"{1e6 * last['edit_seconds_a_token']:.1f}",
+        ]
+    assert listed("ratios")
