@@ -5,6 +5,7 @@ The application of Ray Serve: a board, and replicas of `langsteer serve`. docs/r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import ray
@@ -41,7 +42,7 @@ class Langsteer:
             replica.stop()
 
 
-def build(args: Options) -> Any:
+def build(args: Options | Mapping[str, Any]) -> Any:
     """The application, for `serve run`, `serve deploy` and `serve.run`.
 
     The board is made where this runs, unless there is one of that name, with the replicas of an
@@ -49,14 +50,16 @@ def build(args: Options) -> Any:
     deployed.
 
     Args:
-        args: see `Options`.
+        args: see `Options`; from command lines and files as a mapping.
 
     Raises:
         ProfileError: the profile folder is not there, or holds a bad file, or running replicas
             refuse it.
+        ValidationError: an argument is unknown or malformed.
     """
+    options = args if isinstance(args, Options) else Options.model_validate(args)
     actor = ray.remote(Board).options(
-        name=args.name,
+        name=options.name,
         namespace=NAMESPACE,
         lifetime="detached",
         get_if_exists=True,
@@ -68,20 +71,20 @@ def build(args: Options) -> Any:
         ),
     )
     # Here, and not in the first replica, it shows what is wrong with the folder.
-    read_files(args.folder)
-    board = actor.remote(args.folder, args.answer_seconds)
-    report = ray.get(board.adopt.remote(args.folder, args.answer_seconds))
+    read_files(options.folder)
+    board = actor.remote(options.folder, options.answer_seconds)
+    report = ray.get(board.adopt.remote(options.folder, options.answer_seconds))
     if report["state"] == "refused":
         raise ProfileError("\n".join(told(report)))
     deployment = serve.deployment(
         Langsteer,
-        name=args.name,
-        num_replicas=args.replicas,
-        max_ongoing_requests=args.max_ongoing_requests,
-        ray_actor_options={"num_cpus": args.cpus, "num_gpus": args.gpus},
+        name=options.name,
+        num_replicas=options.replicas,
+        max_ongoing_requests=options.max_ongoing_requests,
+        ray_actor_options={"num_cpus": options.cpus, "num_gpus": options.gpus},
         health_check_period_s=5,
         health_check_timeout_s=30,
         # Answers under way come to their end first; other replicas take new requests.
         graceful_shutdown_timeout_s=120,
     )
-    return deployment.bind(args)
+    return deployment.bind(options)

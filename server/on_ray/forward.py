@@ -23,6 +23,8 @@ _OF_CONNECTION = frozenset(
     }
 )
 _EXPLAIN = f"{OWN_PATHS}policy/explain"
+# Of whoever writes to the client, which is Ray Serve.
+_OF_WRITER = frozenset({b"date", b"server"})
 # Below the five seconds after which vLLM's server closes a connection that is not used.
 _KEPT_SECONDS = 2.0
 
@@ -79,7 +81,11 @@ class Forward:
                 )
             )
         response = StreamingResponse(_pieces(answer), answer.status_code)
-        response.raw_headers = [*_end_to_end(answer.headers.raw)]
+        response.raw_headers = [
+            (name, value)
+            for name, value in _end_to_end(answer.headers.raw)
+            if name.lower() not in _OF_WRITER
+        ]
         response.headers[REPLICA_HEADER] = self._replica
         return response
 

@@ -28,9 +28,12 @@ def main() -> int:
     chosen = parser.parse_args()
     import ray
 
-    ray.init(address=chosen.address, namespace=NAMESPACE, log_to_driver=False, logging_level=40)
     try:
+        ray.init(address=chosen.address, namespace=NAMESPACE, log_to_driver=False, logging_level=40)
         board = ray.get_actor(chosen.name, namespace=NAMESPACE)
+    except ConnectionError as error:
+        print(f"no Ray cluster at {chosen.address}: {error}", file=sys.stderr)
+        return 1
     except ValueError:
         print(
             f"there is no board {chosen.name!r} on this cluster: deploy the application first, or "
