@@ -51,6 +51,14 @@ def capacity(
     max_num_seqs: Annotated[
         int, typer.Option(min=1, help="Sequences at once, as vLLM's.", rich_help_panel=_LOAD)
     ] = 256,
+    reasoning: Annotated[
+        bool,
+        typer.Option(
+            "--reasoning",
+            help="The server has a reasoning parser; a sequence may then have two rows.",
+            rich_help_panel=_LOAD,
+        ),
+    ] = False,
     max_num_batched_tokens: Annotated[
         int, typer.Option(min=1, help="Tokens of a step, as vLLM's.", rich_help_panel=_LOAD)
     ] = 8192,
@@ -120,6 +128,7 @@ def capacity(
             column_headroom=column_headroom,
             memory_headroom=memory_headroom,
             sequences=max_num_seqs,
+            reasoning=reasoning,
             prefill_tokens=max_num_batched_tokens,
             prompt=prompt,
             answer=answer,

@@ -36,7 +36,8 @@ class Capacity:
         memories are whole on each rank.
 
         Args:
-            rows: table rows, the unsteered row 0 included: `max_num_seqs + 1` in vLLM.
+            rows: table rows, the unsteered row 0 included: in vLLM `max_num_seqs + 1`, or
+                twice `max_num_seqs` and one where reasoning may be steered apart.
             tensor_ranks: over which the neurons are spread.
         """
         widths = [min(n, self.intermediate_size // tensor_ranks) for n in self.columns]

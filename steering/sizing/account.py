@@ -35,6 +35,7 @@ class Wanted:
         neuron_share: of a layer's neurons that all profiles together edit.
         column_headroom, memory_headroom: as `langsteer serve` has them.
         sequences: at once, --max-num-seqs.
+        reasoning: whether the server has a reasoning parser: a sequence may then have two rows.
         prefill_tokens: of a step, --max-num-batched-tokens.
         prompt, answer: tokens of a usual request.
         weight_bits: of a weight.
@@ -50,6 +51,7 @@ class Wanted:
     column_headroom: int = 64
     memory_headroom: int = 8
     sequences: int = 256
+    reasoning: bool = False
     prefill_tokens: int = 8192
     prompt: int = 512
     answer: int = 256
@@ -57,6 +59,11 @@ class Wanted:
     tensor_ranks: int | None = None
     memory_share: float = 0.9
     kernel_seconds: float = 3e-6
+
+    @property
+    def rows(self) -> int:
+        """Of the tables, the unsteered one included."""
+        return self.sequences * (2 if self.reasoning else 1) + 1
 
     @property
     def context(self) -> int:
@@ -109,7 +116,7 @@ def account(
         EngineError: see `Wanted.tables`.
     """
     tables = capacity or wanted.tables(shape, wanted.languages)
-    rows = wanted.sequences + 1
+    rows = wanted.rows
     ranks = wanted.tensor_ranks or 1
     facts: dict[str, Any] = {
         "model": {
@@ -157,7 +164,7 @@ def _device(
     found |= {
         "fits": sequences > 0,
         "weight_bytes_each": round(line.weight_bytes / ranks),
-        "table_bytes_each": tables.device_bytes(wanted.sequences + 1, tensor_ranks=ranks),
+        "table_bytes_each": tables.device_bytes(wanted.rows, tensor_ranks=ranks),
         "kv_bytes_each": round(max(0.0, room)),
         "kv_bytes_of_a_sequence": round(line.kv_bytes(wanted.context)),
         "sequences": sequences,
@@ -193,7 +200,7 @@ def _roofline(
 def _kv_room(line: Roofline, wanted: Wanted, tables: Capacity) -> float:
     """Bytes for the cache on each device."""
     taken = line.weight_bytes / line.tensor_ranks
-    taken += tables.device_bytes(wanted.sequences + 1, tensor_ranks=line.tensor_ranks)
+    taken += tables.device_bytes(wanted.rows, tensor_ranks=line.tensor_ranks)
     return line.device.memory_bytes * wanted.memory_share - taken
 
 

@@ -52,6 +52,13 @@ def test_a_model_on_each_device(app: typer.Typer) -> None:
     assert sorted(by.values()) == [*by.values()]
 
 
+def test_reasoning_apart_takes_a_second_row_a_sequence(app: typer.Typer) -> None:
+    apart, alike = (facts(app, "llama-3-8b", *more)["tables"] for more in (["--reasoning"], []))
+    assert (apart["rows"], alike["rows"]) == (513, 257)
+    # A switch a row and memory, in float32.
+    assert apart["device_bytes"] - alike["device_bytes"] == 256 * apart["memories"] * 4
+
+
 def test_what_does_not_fit_is_said(app: typer.Typer) -> None:
     found = facts(app, "llama-3-70b", "--hardware", "l4", "--tensor-parallel-size", "1")
     assert found["devices"][0]["fits"] is False
