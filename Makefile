@@ -1,6 +1,6 @@
 # Needs Python >= 3.11, make and a C compiler; everything else goes into .venv.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check bench wheel clean
 
 BIN := .venv/bin
 READY := .venv/.langsteer/ready
@@ -38,6 +38,9 @@ bench: $(READY) ## Measure what steering costs
 	$(BIN)/python -m steering.bench.kernels
 	$(BIN)/python -m steering.bench.edit
 	$(BIN)/langsteer bench demo --profiles ready --out out/bench
+
+wheel: $(READY) ## Build the wheel, install it elsewhere, run the demo from there
+	$(BIN)/python -m tests.deploy.wheel_demo
 
 clean: ## Remove results and caches (.venv and the converted model stay)
 	rm -rf out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
