@@ -138,7 +138,7 @@ def test_it_runs_as_nobody_and_writes_below_cache_only() -> None:
     assert len(homes) == 8
     assert all(env[name] == "/cache" or env[name].startswith("/cache/") for name in homes)
     last = dict(final)
-    assert last["ENTRYPOINT"] == '["/usr/bin/tini", "--", "langsteer-entrypoint"]'
+    assert last["ENTRYPOINT"] == '["/usr/bin/tini", "-s", "--", "langsteer-entrypoint"]'
     assert "server.health_check" in last["HEALTHCHECK"]
     assert last["STOPSIGNAL"] == "SIGTERM"
 
