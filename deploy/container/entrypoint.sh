@@ -40,8 +40,16 @@ What an older volume holds may be another user's: chown -R $(id -u) it."
     done
 }
 
+# check_readable FOLDER: of a folder that is there; hub ids and what is not there are the server's to judge.
+check_readable() {
+    [ ! -d "$1" ] || { [ -r "$1" ] && [ -x "$1" ]; } ||
+        die "cannot read $1 as user $(id -u).
+Let others read what is mounted there (chmod -R a+rX), or run as its owner (docker run --user)."
+}
+
 check_profiles() {
     [ "$1" != ready ] || return 0
+    check_readable "$1"
     for file in "$1"/*.safetensors; do
         [ ! -e "$file" ] || return 0
     done
@@ -71,6 +79,7 @@ a folder that is mounted, a Hugging Face hub id, or demo."
     ;;
 esac
 
+check_readable "$LANGSTEER_MODEL"
 if ! has --profiles "$@"; then
     : "${LANGSTEER_PROFILES_DIR:=/profiles}"
     check_profiles "$LANGSTEER_PROFILES_DIR"

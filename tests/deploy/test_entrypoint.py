@@ -149,6 +149,17 @@ def test_what_cannot_be_written(container: Container, name: str) -> None:
     assert not container.told.exists()
 
 
+@pytest.mark.skipif(os.getuid() == 0, reason="root reads everything")
+@pytest.mark.parametrize("what", ["model", "profiles"])
+def test_what_cannot_be_read(container: Container, what: str) -> None:
+    model = container.folder / "model"
+    model.mkdir()
+    (container.folder / what).chmod(0)
+    done = container.run(str(model))
+    assert done.returncode == 78
+    assert f"cannot read {container.folder / what} as user {os.getuid()}" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["LANGSTEER_LISTEN_PORT", "LANGSTEER_SHUTDOWN_TIMEOUT"])
 @pytest.mark.parametrize("value", ["tcp://10.0.0.1:8000", "-1", "1.5"])
 def test_what_is_no_number(container: Container, name: str, value: str) -> None:
