@@ -91,7 +91,8 @@ def read_layers_file(path: Path, model: ModelIdentity) -> dict[str, Any]:
         LangsteerError: it is missing, damaged, of another format or of another model.
     """
     file = path / FILE if path.is_dir() else path
-    again = f"run `langsteer layers {model.name} --out {path}` anew"
+    folder = path.parent if path.suffix == ".json" else path
+    again = f"run `langsteer layers {model.name} --out {folder}` anew"
     layers = read_checked(file, _Layers, FORMAT, what="layers in", missing=again, again=again)
     for row in layers.measures:
         of = row.layers

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
-from profiles.errors import LangsteerError
 from profiles.inside.mixing.maps import LayerMaps
 from profiles.inside.mixing.study import FORMAT, Study
+from profiles.report.checked import read_checked
 from profiles.report.write import write, write_bytes
 
 ACCOUNT, ARRAYS = "mixing.json", "maps.npz"
@@ -34,6 +35,16 @@ def save(study: Study, out: Path) -> list[Path]:
     return [out / ACCOUNT, out / ARRAYS]
 
 
+class _Account(BaseModel):
+    """What the page cannot do without; its section checks the rest as it reads it."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    format: int
+    scopes: list[str]
+    layers: list[dict[str, Any]]
+
+
 def read_account(path: Path) -> dict[str, Any]:
     """The account in a file that `save` wrote, or in a folder with one.
 
@@ -42,15 +53,9 @@ def read_account(path: Path) -> dict[str, Any]:
     """
     file = path / ACCOUNT if path.is_dir() else path
     remake = "write one with `langsteer contextualize MODEL TEXT --out DIR`"
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LangsteerError(f"cannot read {file}: {error.strerror or error}; {remake}") from error
-    except ValueError as error:
-        raise LangsteerError(f"{file} is not JSON: {error}; {remake}") from error
-    if not isinstance(found, dict) or found.get("format") != FORMAT or "scopes" not in found:
-        raise LangsteerError(f"{file} is no account of context mixing of format {FORMAT}; {remake}")
-    return found
+    what = "account of context mixing in"
+    account = read_checked(file, _Account, FORMAT, what=what, missing=remake, again=remake)
+    return account.model_dump()
 
 
 def _arrays(name: str, layers: list[LayerMaps]) -> dict[str, Any]:

@@ -131,5 +131,7 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LangsteerError, match=r"no layers in .*langsteer layers made-up --out"):
         read_layers_file(tmp_path, synthetic.MODEL)
     (tmp_path / FILE).write_text("{", encoding="utf-8")
-    with pytest.raises(LangsteerError, match="damaged"):
-        read_layers_file(tmp_path, replace(synthetic.MODEL, name="x"))
+    for given in (tmp_path, tmp_path / FILE):
+        with pytest.raises(LangsteerError, match="damaged") as refused:
+            read_layers_file(given, replace(synthetic.MODEL, name="x"))
+        assert f"langsteer layers x --out {tmp_path}` anew" in str(refused.value)

@@ -117,8 +117,8 @@ def test_a_damaged_account_is_one_line(written: Path, profile: Path, tmp_path: P
     facts = json.loads((written / "mixing.json").read_text("utf-8"))
     bad = tmp_path / "mixing.json"
     for change, says in (
-        ({"format": 0}, "no account of context mixing of format 1"),
-        ({"layers": "many"}, "is damaged"),
+        ({"format": 0}, "format '0', this langsteer reads 1"),
+        ({"layers": "many"}, "is damaged: layers: "),
         ({"scopes": ["unheard of"]}, "is damaged"),
     ):
         bad.write_text(json.dumps(facts | change), encoding="utf-8")
@@ -127,7 +127,7 @@ def test_a_damaged_account_is_one_line(written: Path, profile: Path, tmp_path: P
         assert result.exit_code == 1
         assert says in result.stderr
     result = ask("report", "--profiles", profile.parent, "--mixing", tmp_path / "none")
-    assert "cannot read" in result.stderr
+    assert "no account of context mixing" in result.stderr
 
 
 def test_hostile_tokens_are_text(written: Path, profile: Path, tmp_path: Path) -> None:
