@@ -47,6 +47,7 @@ def server(profile_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         shutil.copy(file, folder)
     # Random edits would write blanks for ever, which JSON allows.
     more = ["--structured-outputs-config", json.dumps(STRUCTURED)]
+    more += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
     with serving(folder, tmp_path_factory.mktemp("log"), *more) as running:
         yield dataclasses.replace(running, folder=folder)
 
@@ -149,6 +150,44 @@ def test_a_schema_holds_under_steering(client: openai.OpenAI) -> None:
     with client.chat.completions.create(**ask, stream=True) as stream:
         pieces = [chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices]
     assert "".join(pieces) == whole
+
+
+@pytest.mark.parametrize("choice", ["required", "named"])
+def test_tool_calls_hold_under_steering(client: openai.OpenAI, choice: str) -> None:
+    parameters = {
+        "type": "object",
+        "properties": {"city": {"enum": ["Paris", "Bonn"]}, "hours": {"enum": [12, 24]}},
+        "required": ["city", "hours"],
+        "additionalProperties": False,
+    }
+    # Strict: its grammar is enforced, which a model that was never taught tools needs.
+    function = {"name": "forecast", "strict": True, "parameters": parameters}
+    named = {"type": "function", "function": {"name": "forecast"}}
+    ask: Any = {
+        "model": "demo",
+        "messages": [{"role": "user", "content": "What is the weather in Bonn?"}],
+        "max_tokens": 128,
+        "temperature": 0,
+        "tools": [{"type": "function", "function": function}],
+        "tool_choice": choice if choice == "required" else named,
+        "parallel_tool_calls": False,
+        # Blanks are allowed between a call's tokens, and a stronger random edit writes no others.
+        "extra_body": {"steering": {"target": "de", "strength": 0.1}},
+    }
+    message = client.chat.completions.create(**ask).choices[0].message
+    (call,) = message.tool_calls or []
+    assert call.type == "function"
+    assert call.function.name == "forecast"
+    assert json.loads(call.function.arguments).keys() == {"city", "hours"}
+    names, pieces = [], []
+    with client.chat.completions.create(**ask, stream=True) as stream:
+        for chunk in stream:
+            for delta in chunk.choices[0].delta.tool_calls or [] if chunk.choices else []:
+                assert delta.function
+                names.append(delta.function.name or "")
+                pieces.append(delta.function.arguments or "")
+    assert "".join(names) == "forecast"
+    assert json.loads("".join(pieces)) == json.loads(call.function.arguments)
 
 
 def test_target_and_suppress_in_one_request(client: openai.OpenAI) -> None:
