@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import psutil
@@ -33,23 +34,22 @@ class Memory:
         for name, mib in totals.items():
             self._samples.setdefault((start, name), []).append((now, mib))
 
-    def account(self, warm_up: float) -> list[dict[str, float | int | str]]:
-        """Of each process what it took after `warm_up` seconds and at its end, and its slope."""
-        found: list[dict[str, float | int | str]] = []
+    def account(self, warm_up: float) -> list[dict[str, Any]]:
+        """Of each process its median in each quarter after `warm_up` seconds, and its slope."""
+        found: list[dict[str, Any]] = []
         for (start, name), samples in sorted(self._samples.items()):
             begun = samples[0][0]
             warm = [(t, mib) for t, mib in samples if t - begun >= warm_up]
             if len(warm) < 10:
                 continue
             seconds, mib = np.array(warm).T
-            quarter = max(1, len(warm) // 4)
+            quarters = [round(float(np.median(part)), 1) for part in np.array_split(mib, 4)]
             found.append(
                 {
                     "start": start,
                     "process": name,
                     "minutes": round((seconds[-1] - seconds[0]) / 60, 2),
-                    "first_mib": round(float(np.median(mib[:quarter])), 1),
-                    "last_mib": round(float(np.median(mib[-quarter:])), 1),
+                    "mib_by_quarter": quarters,
                     "mib_a_minute": round(float(np.polyfit(seconds / 60, mib, 1)[0]), 2),
                 }
             )
