@@ -25,7 +25,6 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=32, help="of each answer")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-kill", action="store_true", help="let the worker live")
-    parser.add_argument("--own-core", action="store_true", help="for the API server")
     parser.add_argument("--out", type=Path, help="folder that keeps logs and report.json")
     chosen = parser.parse_args()
     folder = chosen.out or Path(tempfile.mkdtemp(prefix="soak-"))
@@ -38,7 +37,6 @@ def main() -> int:
         tokens=chosen.tokens,
         kill_at=None if chosen.no_kill else 0.6,
         seed=chosen.seed,
-        own_core=chosen.own_core,
     )
     begun = time.monotonic()
 

@@ -20,7 +20,6 @@ from profiles.profile import Profile
 from tests.e2e.conftest import synthetic
 from tests.e2e.running import command, environment, free_port
 from tests.soak.client import Asked, Client
-from tests.soak.cores import apart
 from tests.soak.kinds import CHANGING, COMES_AND_GOES, PROFILES, PROMPTS, access, policy
 from tests.soak.latency import AddedLatency
 from tests.soak.memory import Memory
@@ -46,7 +45,6 @@ class Soak:
         kill_at: share of `seconds` after which the worker is killed; None to let it live.
         warm_up: seconds before which memory is not counted as growing.
         seed: of what clients ask, and when they vanish.
-        own_core: whether the API server has a core for itself.
     """
 
     clients: int
@@ -57,7 +55,6 @@ class Soak:
     kill_at: float | None = 0.6
     warm_up: float = 60.0
     seed: int = 0
-    own_core: bool = False
 
 
 async def soak(wanted: Soak, folder: Path, told: Callable[[str], None]) -> dict[str, Any]:
@@ -159,10 +156,7 @@ class _Run:
             self._report.most_open = max(self._report.most_open, self._open[0])
             start = self._supervisor.starts
             if not self._down():
-                processes = self._supervisor.processes()
-                if self._wanted.own_core:
-                    apart(processes)
-                self._memory.sample(start, processes)
+                self._memory.sample(start, self._supervisor.processes())
                 with contextlib.suppress(httpx.TransportError):
                     answer = await http.get("/metrics")
                     if start == self._supervisor.starts:
