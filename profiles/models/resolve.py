@@ -20,17 +20,25 @@ def resolve_model(model: str, report: Report | None = None) -> Path:
         report: gets lines of progress where something must be made first.
 
     Raises:
-        ModelError: no such folder, no such repository, or it can't be fetched.
+        ModelError: no such folder or repository, one that can't be read, or can't be fetched.
     """
     if model == NAME:
         return demo_model(report)
     folder = Path(model).expanduser()
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise ModelError(f"{folder} has no config.json: not a Hugging Face model folder")
-        return folder
-    if folder.is_file():
-        raise ModelError(f"{folder} is a file; MODEL is a Hugging Face folder, a hub id, or demo")
+    try:
+        if folder.is_dir():
+            if not (folder / "config.json").is_file():
+                raise ModelError(f"{folder} has no config.json: not a Hugging Face model folder")
+            return folder
+        if folder.is_file():
+            raise ModelError(
+                f"{folder} is a file; MODEL is a Hugging Face folder, a hub id, or demo"
+            )
+    except OSError as error:
+        raise ModelError(
+            f"cannot look into {folder}: {error.strerror or error}; this user must be able to read "
+            "the model's folder and all above it"
+        ) from error
     if model.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(model):
         raise ModelError(f"no model folder {model!r}; MODEL is a folder, a hub id, or demo")
     return _snapshot(model)

@@ -85,6 +85,15 @@ def test_resolving(tiny_folder: Path, tmp_path: Path) -> None:
         resolve_model("no such thing")
 
 
+def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    with pytest.raises(ModelError, match=r"cannot look into .*: Permission denied"):
+        resolve_model(str(tmp_path))
+
+
 @pytest.mark.model
 def test_the_demo_model_speaks_and_always_begins_with_bos() -> None:
     """Tokenization, template, and that the weights say something sensible."""
