@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from profiles.commands.common import Down, Json, Model, choice, load, reported, stages, tags
+from profiles.commands.common import (
+    Down,
+    Json,
+    Model,
+    choice,
+    flag,
+    given,
+    load,
+    reported,
+    stages,
+    tags,
+)
 
 if TYPE_CHECKING:
     from profiles.inside.mixing.study import Steering
     from profiles.profile import ModelIdentity
 
 _STEERED = "Steered"
+# A request's limit, see `steering.request`.
+_STRONGEST = 8
 
 
 def contextualize(
+    context: typer.Context,
     model: Model,
     text: Annotated[
         list[str],
@@ -47,13 +62,16 @@ def contextualize(
         str, typer.Option(help="target or suppress.", rich_help_panel=_STEERED)
     ] = "target",
     strength: Annotated[
-        float, typer.Option(help="Factor on the edit.", rich_help_panel=_STEERED)
+        float,
+        typer.Option(help="Factor on the edit, over 0 and at most 8.", rich_help_panel=_STEERED),
     ] = 1.0,
     layers: Annotated[
         str | None,
         typer.Option(help="Layers to draw, e.g. 0,5,17; those that change most by default."),
     ] = None,
-    pairs: Annotated[int, typer.Option(min=1, help="Token pairs listed a layer.")] = 5,
+    pairs: Annotated[
+        int, typer.Option(min=1, help="Token pairs a layer in mixing.json; the screen has three.")
+    ] = 5,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for mixing.json, maps.npz and pictures.", file_okay=False),
@@ -78,6 +96,17 @@ def contextualize(
     al. (2024). With --profile, where and for which languages an edit disturbs them.
     """
     choice("--role", role, ("target", "suppress"))
+    if not (math.isfinite(strength) and 0 < strength <= _STRONGEST):
+        raise typer.BadParameter(
+            f"{strength:g} is not over 0 and at most {_STRONGEST}", param_hint="--strength"
+        )
+    if not profile:
+        for name in ("profiles", "role", "strength"):
+            if given(context, name):
+                raise typer.BadParameter(
+                    "it says how a profile steers, and there is none: --profile",
+                    param_hint=flag(context, name),
+                )
     with reported("contextualize"):
         from profiles.errors import LangsteerError
         from profiles.inside.mixing.console import show_study
@@ -106,12 +135,17 @@ def contextualize(
             files = save(found, out)
             try:
                 from profiles.inside.mixing.draw import draw
+                from profiles.inside.mixing.labels import lost_letters
             except ImportError as error:
                 raise LangsteerError(
                     f"{', '.join(map(str, files))} are written; the pictures need matplotlib: run "
                     "pip install 'langsteer[evaluate]'"
                 ) from error
             files += draw(found, out)
+            if note := lost_letters(pieces.tokens):
+                typer.echo(f"warning: {note}", err=True)
+        for warning in found.facts["warnings"]:
+            typer.echo(f"warning: {warning}", err=True)
         if as_json:
             typer.echo(json.dumps(found.facts, ensure_ascii=False))
         else:

@@ -81,7 +81,7 @@ def report(
         if memories:
             data["memories"] = clean(memories_facts(read_store(memories, collection.model)))
         if mixing:
-            data["mixing"] = clean(read_account(mixing))
+            data["mixing"] = clean(read_account(mixing, collection.model))
         if as_json:
             typer.echo(json.dumps(data, ensure_ascii=False, indent=1))
         if out or not as_json:

@@ -21,6 +21,7 @@ from profiles.report.write import write_bytes
 # More tokens' labels could not be read.
 _LABELLED = 64
 _PAIRS = 3
+_LEGEND = "red, on + FF: ○ the pairs that the FF amplifies most, × those it reduces most"
 _STEPS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 
 
@@ -72,11 +73,12 @@ def _maps(rows: Sequence[tuple[str, LayerMaps, Any]], facts: Mapping[str, Any]) 
     bar = figure.colorbar(image, ax=grid, extend="max", shrink=0.7, aspect=40, pad=0.01)
     steps = [step for step in _STEPS if step <= most**2]
     bar.set_ticks(np.sqrt(steps), labels=[f"{step:.0%}" for step in steps], fontsize=7)
-    figure.suptitle(
-        f"{facts['model']}, layer {rows[0][1].layer}: share of each source (column) in what "
-        "reaches a target (row)",
-        fontsize=9,
+    says = (
+        f"{facts['model']['name']}, layer {rows[0][1].layer}: share of each source (column) in "
+        f"what reaches a target (row)\n{_LEGEND}"
     )
+    lost = labels is not None and any("·" in label for label in labels)
+    figure.suptitle(f"{says}; · a letter that no installed font has" if lost else says, fontsize=9)
     return figure
 
 

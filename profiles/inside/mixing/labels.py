@@ -27,6 +27,17 @@ def token_labels(tokens: Sequence[str]) -> list[str]:
     return out
 
 
+def lost_letters(tokens: Sequence[str]) -> str | None:
+    """What to say where labels lack letters; None where they have all."""
+    lost = {letter for token in tokens for letter in token.strip()} - {*map(chr, _letters())}
+    if not lost:
+        return None
+    return (
+        f"no installed font has {len(lost)} of the letters, such as {min(lost)}: pictures have · "
+        f"for them. Install one, e.g. {', '.join(_FILES)}"
+    )
+
+
 def fonts() -> list[str]:
     """Families for matplotlib to fall back on, one after the other."""
     return [_OWN, *_others()]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from profiles.errors import LangsteerError
 from profiles.inside.mixing.account import SHOWN_TOKENS, disturbance, layer_facts, shown_maps
 from profiles.inside.mixing.contextualize import contextualize
 from profiles.inside.mixing.maps import LayerMaps
@@ -16,8 +17,10 @@ from profiles.profile import Edit
 from profiles.progress import Stage
 from profiles.versions import versions
 
-FORMAT = 1
+FORMAT = 2
 _DRAWN = 3
+# Fewer tokens' maps have too few entries for their order to mean much.
+_FEW = 10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,9 +73,11 @@ def study(
     Raises:
         LangsteerError: see `contextualize`; a layer to draw does not exist.
     """
-    from profiles.errors import LangsteerError
-
     begun = time.monotonic()
+    # Before the passes, which take long.
+    count = loaded.identity.layers
+    if missing := [n for n in layers or () if n not in range(count)]:
+        raise LangsteerError(f"there is no layer {missing[0]}: the model has 0 to {count - 1}")
     passes: list[list[LayerMaps]] = []
     for title in ("unsteered", "steered")[: 2 if steering else 1]:
         with stage(f"splitting layers, {title}") as show:
@@ -92,12 +97,10 @@ def study(
     rows = [layer_facts(maps, text, pairs) for maps in unsteered]
     disturbed = [disturbance(*both, text) for both in zip(unsteered, steered, strict=False)]
     drawn = [*layers] if layers is not None else _telling(rows, disturbed)
-    if missing := [n for n in drawn if n not in range(len(rows))]:
-        raise LangsteerError(f"there is no layer {missing[0]}: the model has 0 to {len(rows) - 1}")
     few = len(text.ids) <= SHOWN_TOKENS
     facts: dict[str, Any] = {
         "format": FORMAT,
-        "model": loaded.identity.name,
+        "model": asdict(loaded.identity),
         "dtype": str(loaded.model.dtype).removeprefix("torch."),
         "pieces": [{"language": tag, "text": piece} for tag, piece in text.pieces],
         "tokens": [*text.tokens],
@@ -108,6 +111,7 @@ def study(
         "drawn": drawn,
         "maps": [shown_maps(unsteered[n]) for n in drawn] if few else [],
         "steered": None,
+        "warnings": _warnings(len(text.ids)),
     }
     if steering:
         facts["steered"] = {
@@ -119,6 +123,16 @@ def study(
         }
     facts |= {"seconds": round(time.monotonic() - begun, 2), "versions": versions()}
     return Study(facts=facts, unsteered=unsteered, steered=steered)
+
+
+def _warnings(tokens: int) -> list[str]:
+    if tokens >= _FEW:
+        return []
+    says = (
+        f"the text is {tokens} tokens long, so a map has {tokens * (tokens + 1) // 2} entries: "
+        f"ratios and changes of so few say little; give {_FEW} tokens or more"
+    )
+    return [says]
 
 
 def _telling(rows: Sequence[Any], disturbed: Sequence[Any]) -> list[int]:

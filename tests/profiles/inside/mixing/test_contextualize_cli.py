@@ -27,6 +27,11 @@ def ask(*arguments: str | Path) -> Any:
     return CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
 
 
+def said(result: Any) -> str:
+    """Standard error without the frame and the line breaks of a usage error."""
+    return " ".join(result.stderr.replace("│", " ").split())
+
+
 @pytest.fixture(scope="module")
 def profile(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Towards German, for the tiny model."""
@@ -117,7 +122,7 @@ def test_a_damaged_account_is_one_line(written: Path, profile: Path, tmp_path: P
     facts = json.loads((written / "mixing.json").read_text("utf-8"))
     bad = tmp_path / "mixing.json"
     for change, says in (
-        ({"format": 0}, "format '0', this langsteer reads 1"),
+        ({"format": 0}, "format '0', this langsteer reads 2"),
         ({"layers": "many"}, "is damaged: layers: "),
         ({"scopes": ["unheard of"]}, "is damaged"),
     ):
@@ -148,10 +153,14 @@ def test_hostile_tokens_are_text(written: Path, profile: Path, tmp_path: Path) -
     ("options", "code", "says"),
     [
         (["--profile", "xx"], 1, "--profile xx: there is no such file, and no"),
-        (["--layers", "7"], 1, "there is no layer 7: the model has 0 to 1"),
         (["--layers", "one"], 2, "is no list of layers"),
         (["--role", "both"], 2, "is not one of target, suppress"),
         (["--languages", "en"], 1, "1 languages for 2 texts"),
+        (["--profile", "de", "--strength", "nan"], 2, "nan is not over 0 and at most 8"),
+        (["--profile", "de", "--strength", "100"], 2, "100 is not over 0 and at most 8"),
+        (["--profile", "de", "--strength", "-1"], 2, "-1 is not over 0 and at most 8"),
+        (["--strength", "2"], 2, "there is none: --profile"),
+        (["--role", "target"], 2, "there is none: --profile"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(
@@ -159,7 +168,60 @@ def test_what_is_wrong_is_said_in_a_line(
 ) -> None:
     result = ask("contextualize", tiny_folder, *PIECES, *OPTIONS, *options)
     assert result.exit_code == code
-    assert says in result.stderr.replace("\n", " ")
+    assert says in said(result)
+
+
+def test_a_layer_that_is_not_there_is_refused_before_the_passes(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("profiles.inside.mixing.study.contextualize")
+    result = ask("contextualize", tiny_folder, *PIECES, *OPTIONS, "--layers", "0,7")
+    assert result.exit_code == 1
+    assert "there is no layer 7: the model has 0 to 1" in said(result)
+
+
+def test_a_short_text_is_warned_of(tiny_folder: Path, profile: Path, tmp_path: Path) -> None:
+    result = ask("contextualize", tiny_folder, "a", "--languages", "en", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "warning: the text is 2 tokens long, so a map has 3 entries" in result.stderr
+    assert "amplified" not in result.stdout
+    page = tmp_path / "page.html"
+    ask("report", "--profiles", profile.parent, "--mixing", tmp_path, "--out", page)
+    assert "a map has 3 entries" in PageReader(page.read_text("utf-8")).text
+
+
+def test_pictures_of_an_earlier_text_go(tiny_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "maps-layer-other.png").write_bytes(b"mine")
+    for layer in ("0", "1"):
+        command = ["contextualize", tiny_folder, *PIECES, *OPTIONS]
+        result = ask(*command, "--layers", layer, "--out", tmp_path)
+        assert result.exit_code == 0, result.output
+    names = {file.name for file in tmp_path.glob("*.png")}
+    assert names == {"layers.png", "maps-layer-01.png", "maps-layer-other.png"}
+
+
+def test_an_account_of_another_model_is_refused(
+    written: Path, profile: Path, tmp_path: Path
+) -> None:
+    facts = json.loads((written / "mixing.json").read_text("utf-8"))
+    facts["model"]["weights"] = "c" * 64
+    other = tmp_path / "mixing.json"
+    other.write_text(json.dumps(facts), encoding="utf-8")
+    result = ask("report", "--profiles", profile.parent, "--mixing", other)
+    assert result.exit_code == 1
+    assert "the profiles are of tiny (weights" in result.stderr
+    assert "there cccccccccccc" in result.stderr
+
+
+def test_letters_without_a_font_are_told(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "profiles.inside.mixing.labels._letters", lambda: frozenset(map(ord, "abc"))
+    )
+    result = ask("contextualize", tiny_folder, *PIECES, *OPTIONS, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "such as <: pictures have · for them" in result.stderr
 
 
 def test_profiles_of_another_model_or_role_are_refused(
