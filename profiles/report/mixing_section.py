@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from profiles.errors import LangsteerError
 from profiles.inside.mixing.scopes import TITLES
-from profiles.report.mixing_plot import draw_lines, draw_map
+from profiles.report.mixing_plot import draw_lines, draw_map, draw_scale
 
 _LISTED = 3
 
@@ -47,30 +47,27 @@ def mixing_section(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _ratio(scopes: Sequence[str], passes: Sequence[Any]) -> str:
     lines = {
-        TITLES[scope]: [[row["mixing_ratio"][scope] for row in rows] for rows in passes]
+        scope: [[row["mixing_ratio"][scope] for row in rows] for rows in passes]
         for scope in ("attention", "ff", scopes[-1])
     }
     return draw_lines("mix-r", "Mixing ratio", "mixing ratio", lines)
 
 
 def _change(scopes: Sequence[str], facts: Mapping[str, Any]) -> str:
-    lines = {
-        TITLES[scope]: [[row["change"][scope] for row in facts["layers"]]] for scope in scopes[1:]
-    }
+    lines = {scope: [[row["change"][scope] for row in facts["layers"]]] for scope in scopes[1:]}
     return draw_lines("mix-c", "Change of the map", "1 − Spearman", lines)
 
 
 def _disturbed(scopes: Sequence[str], facts: Mapping[str, Any]) -> str:
     rows = facts["steered"]["disturbance"]
     lines = {
-        TITLES[scope]: [[row["change"][scope] for row in rows]]
-        for scope in ("attention", "ff", scopes[-1])
+        scope: [[row["change"][scope] for row in rows]] for scope in ("attention", "ff", scopes[-1])
     }
     return draw_lines("mix-d", "Change of the map by the edit", "1 − Spearman", lines)
 
 
 def _maps(facts: Mapping[str, Any], scopes: Sequence[str]) -> Any:
-    """By drawn layer: (its number, [(caption, svg)])."""
+    """By drawn layer: (its number, the scale of its colours, [(caption, svg)])."""
     kinds = [("unsteered", facts["maps"])]
     if facts["steered"]:
         kinds.append(("steered", facts["steered"]["maps"]))
@@ -84,6 +81,7 @@ def _maps(facts: Mapping[str, Any], scopes: Sequence[str]) -> Any:
         most = max(share for _, rows in shown for row in rows for share in row[:-1])
         yield (
             first["layer"],
+            Markup(draw_scale(f"mix-s{n}", most)),
             [
                 (
                     caption,
