@@ -29,7 +29,7 @@ def draw_lines(
         unit: of the axis.
         lines: by scope, one or two rows of a value a layer; the second is dashed.
     """
-    with Drawing(4.2, 2.6, (0.52, 0.14, 0.5, 0.36)) as drawing:
+    with Drawing(4.2, 2.6, (0.6, 0.14, 0.5, 0.36)) as drawing:
         axes = drawing.axes
         for scope, rows in lines.items():
             for row, dash in zip(rows, _DASHES, strict=False):

@@ -21,6 +21,7 @@ from profiles.report.write import write_bytes
 # More tokens' labels could not be read.
 _LABELLED = 64
 _PAIRS = 3
+_MARK = "#ff5a4d"  # seen on every colour of the map
 _LEGEND = "red, on + FF: ○ the pairs that the FF amplifies most, × those it reduces most"
 _STEPS = (0.0, 0.01, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 
@@ -87,8 +88,8 @@ def _mark(axes: Any, pairs: Mapping[str, Any]) -> None:
         at = [(pair["source"], pair["target"]) for pair in pairs[kind][:_PAIRS]]
         if at:
             x, y = zip(*at, strict=True)
-            style = {"facecolors": "none", "edgecolors": "red"} if marker == "o" else {"c": "red"}
-            axes.scatter(x, y, s=22, marker=marker, linewidths=0.9, **style)
+            style = {"facecolors": "none", "edgecolors": _MARK} if marker == "o" else {"c": _MARK}
+            axes.scatter(x, y, s=26, marker=marker, linewidths=1.3, **style)
 
 
 def _ticks(axes: Any, labels: Sequence[str] | None, *, first: bool) -> None:

@@ -33,8 +33,8 @@ def lost_letters(tokens: Sequence[str]) -> str | None:
     if not lost:
         return None
     return (
-        f"no installed font has {len(lost)} of the letters, such as {min(lost)}: pictures have · "
-        f"for them. Install one, e.g. {', '.join(_FILES)}"
+        f"no font found has {len(lost)} of the letters, such as {max(lost)}: pictures have · "
+        f"for them. Fonts looked for: {', '.join(_FILES)}"
     )
 
 
