@@ -221,7 +221,7 @@ def test_letters_without_a_font_are_told(
     )
     result = ask("contextualize", tiny_folder, *PIECES, *OPTIONS, "--out", tmp_path)
     assert result.exit_code == 0, result.output
-    assert "such as <: pictures have · for them" in result.stderr
+    assert "no font found has 15 of the letters, such as s: pictures have ·" in result.stderr
 
 
 def test_profiles_of_another_model_or_role_are_refused(
