@@ -101,8 +101,7 @@ def layers(
         read = time.monotonic()
         with stages(as_json)("measuring layers") as show:
             measures = measure(readings, options, show)
-        name = Path(loaded.identity.name).name  # of a folder, the last part
-        found = analyse(name, readings, measures, options)
+        found = analyse(loaded.identity.name, readings, measures, options)
         if collection:
             best = next(row for row in found["measures"] if row["name"] == "ap-share")
             found["edits"] = edits_by_layer(

@@ -7,15 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from profiles.inside.layers.words import SPECIFIC_AT
 from profiles.report.layers_plot import draw_specificity
-
-VERDICTS = {
-    "holds": "both ends",
-    "output only": "output",
-    "input only": "input",
-    "reversed": "neither",
-    "undecided": "undecided",
-}
 
 
 def layers_section(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,5 +22,5 @@ def layers_section(data: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "svg": Markup(draw_specificity("layers", data)) if judged else None,
         "rows": {half: [row for row in judged if row["half"] == half] for half in halves},
-        "said": {row["verdict"]: VERDICTS.get(row["verdict"], row["verdict"]) for row in judged},
+        "said": {row["verdict"]: SPECIFIC_AT.get(row["verdict"], row["verdict"]) for row in judged},
     }

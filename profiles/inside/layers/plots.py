@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from profiles.inside.layers.readings import HALVES
+from profiles.inside.layers.words import SPECIFIC_AT
 from profiles.pictures import plt
 
-_VERDICTS = {"holds": "both ends", "reversed": "neither end"}
 _PAIRS = ("correlation", "language-gap", "jaccard")
 _ENDS = ("input", "middle", "output")
 
@@ -41,7 +41,7 @@ def _save(figure: Any, file: Path) -> Path:
 
 def _specificity(facts: Mapping[str, Any]) -> Any:
     rows = [row for row in facts["measures"] if "index" in row]
-    model = Path(facts["model"]["name"]).name
+    model = facts["model"]["name"]
     layers = facts["layers"]
     size = (5.2 + 0.32 * layers, 1.4 + 0.3 * len(rows))
     figure, axes = plt.subplots(figsize=size, layout="constrained")
@@ -53,7 +53,7 @@ def _specificity(facts: Mapping[str, Any]) -> Any:
     for line in _borders(facts):
         axes.axvline(line, color="white", linewidth=2)
     for y, row in enumerate(rows):
-        said = _VERDICTS.get(row.get("verdict", ""), row.get("verdict", ""))
+        said = SPECIFIC_AT.get(row.get("verdict", ""), row.get("verdict", ""))
         axes.text(layers - 0.3, y, said, va="center", fontsize=8, clip_on=False)
     axes.set_title(
         f"Language specificity by layer: {model}\nRight: which end is more "
@@ -68,7 +68,7 @@ def _specificity(facts: Mapping[str, Any]) -> Any:
 
 def _curves(facts: Mapping[str, Any], half: str) -> Any:
     rows = [row for row in facts["measures"] if row["half"] == half]
-    model = Path(facts["model"]["name"]).name
+    model = facts["model"]["name"]
     columns = 3
     lines = -(-len(rows) // columns)
     figure, grid = plt.subplots(

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from profiles.inside.layers.readings import HALVES
+from profiles.inside.layers.words import SPECIFIC_AT
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_BARS = 20
-_VERDICTS = {
-    "holds": "both ends",
-    "output only": "output",
-    "input only": "input",
-    "reversed": "neither",
-}
 
 
 def show_layers(facts: Mapping[str, Any], files: Sequence[Any] = ()) -> None:
     """The tables and sentences; `files` is what was written."""
     console = Console()
     for warning in facts["warnings"]:
-        console.print(f"[yellow]warning:[/] {warning}", highlight=False)
-    model, quarter = Path(facts["model"]["name"]).name, facts["quarters"]
+        console.print(f"[yellow]warning:[/] {escape(warning)}", highlight=False)
+    model, quarter = escape(facts["model"]["name"]), facts["quarters"]
     named = ", ".join(f"{end} {_range(quarter[end])}" for end in ("input", "middle", "output"))
     console.print(
         f"{model}: {len(facts['languages'])} languages, {facts['lines']} parallel "
@@ -58,9 +53,9 @@ def show_layers(facts: Mapping[str, Any], files: Sequence[Any] = ()) -> None:
             highlight=False,
         )
     for line in facts["summary"]:
-        console.print(line, highlight=False)
+        console.print(line, highlight=False, markup=False)
     for file in files:
-        console.print(f"Written to {file}", highlight=False)
+        console.print(f"Written to {file}", highlight=False, markup=False)
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
@@ -70,7 +65,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         row["name"],
         _bars(row["index"]),
         *(f"{means[end]:.3f}" if means else "-" for end in ("input", "middle", "output")),
-        _VERDICTS.get(said, said),
+        SPECIFIC_AT.get(said, said),
     ]
 
 

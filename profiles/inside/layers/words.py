@@ -7,30 +7,73 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from profiles.inside.layers.contrast import Contrast
+from profiles.inside.layers.contrast import Contrast, Outcome
 from profiles.inside.layers.measures import MEASURES
 
-Verdict = Literal["holds", "output only", "input only", "reversed", "undecided"]
+Verdict = Literal[
+    "holds",
+    "output only",
+    "input only",
+    "output",
+    "input",
+    "not output",
+    "not input",
+    "reversed",
+    "undecided",
+]
 # In the order in which they are told.
 VERDICTS: dict[Verdict, str] = {
     "holds": "the layers nearest input and those nearest output are both more specific than the "
     "middle",
-    "output only": "only the layers nearest output are more specific than the middle",
-    "input only": "only the layers nearest input are more specific than the middle",
-    "reversed": "neither end is more specific than the middle, and together they are less so",
-    "undecided": "the intervals leave open whether either end is more specific than the middle",
+    "output only": "only the layers nearest output are more specific than the middle, those "
+    "nearest input are less so",
+    "output": "the layers nearest output are more specific than the middle, of those nearest input "
+    "the intervals leave it open",
+    "input only": "only the layers nearest input are more specific than the middle, those nearest "
+    "output are less so",
+    "input": "the layers nearest input are more specific than the middle, of those nearest output "
+    "the intervals leave it open",
+    "not output": "the layers nearest output are less specific than the middle, of those nearest "
+    "input the intervals leave it open",
+    "not input": "the layers nearest input are less specific than the middle, of those nearest "
+    "output the intervals leave it open",
+    "reversed": "the layers nearest input and those nearest output are both less specific than the "
+    "middle",
+    "undecided": "the intervals leave open of either end whether it is more or less specific than "
+    "the middle",
+}
+# For tables: where a measure says that layers are more specific.
+SPECIFIC_AT: dict[Verdict, str] = {
+    "holds": "both ends",
+    "output only": "output",
+    "output": "output",
+    "input only": "input",
+    "input": "input",
+    "not output": "not output",
+    "not input": "not input",
+    "reversed": "neither",
+    "undecided": "undecided",
+}
+_BY_OUTCOMES: dict[tuple[Outcome, Outcome], Verdict] = {
+    ("more", "more"): "holds",
+    ("less", "more"): "output only",
+    ("undecided", "more"): "output",
+    ("more", "less"): "input only",
+    ("more", "undecided"): "input",
+    ("undecided", "less"): "not output",
+    ("less", "undecided"): "not input",
+    ("less", "less"): "reversed",
+    ("undecided", "undecided"): "undecided",
 }
 _ENDS = ("input", "output")
 
 
 def verdict(found: Mapping[str, Contrast]) -> Verdict:
-    """Whether Bhattacharya & Bojar's finding, both ends more specific, holds by one measure."""
-    more = [end for end in _ENDS if found[end].outcome == "more"]
-    if len(more) == 2:
-        return "holds"
-    if more:
-        return "output only" if more == ["output"] else "input only"
-    return "reversed" if found["both"].outcome == "less" else "undecided"
+    """Whether Bhattacharya & Bojar's finding, both ends more specific, holds by one measure.
+
+    Each end is told by its own interval; an end is the "only" one where the other is less specific.
+    """
+    return _BY_OUTCOMES[found["input"].outcome, found["output"].outcome]
 
 
 def sentence(name: str, half: str, groups: int, quarter: Mapping[str, float], found: Any) -> str:
@@ -89,10 +132,7 @@ def summary(model: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         for row in rows
         if row["contrasts"]["output"]["outcome"] == "more"
     ]:
-        out.append(
-            "Where the layers nearest output are more specific, those nearest input are so by "
-            f"{statistics.median(ratios):.2f} times as much, in the median over the measures."
-        )
+        out.append(_ratio(statistics.median(ratios)))
     for which, meaning in VERDICTS.items():
         mine: dict[str, list[str]] = {}
         for row in rows:
@@ -109,3 +149,15 @@ def summary(model: str, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     else:
         word = "holds by no measure"
     return [f"On {model}, that both ends are the more language-specific {word}.", *out]
+
+
+def _ratio(ratio: float) -> str:
+    """How the input end compares where the output end is more specific."""
+    where = "Where the layers nearest output are more specific, those nearest input are "
+    over = "in the median over the measures"
+    said = f"{abs(ratio):.2f}"
+    if said == "0.00":
+        return f"{where}neither more specific than the middle nor less, {over}."
+    if ratio > 0:
+        return f"{where}so by {said} times as much, {over}."
+    return f"{where}less specific than the middle, by {said} times as much, {over}."

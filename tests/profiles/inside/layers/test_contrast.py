@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
 from profiles.inside.layers.contrast import Contrast, contrasts, quarters
 from profiles.inside.layers.measured import Measured
-from profiles.inside.layers.words import summary, verdict
+from profiles.inside.layers.words import SPECIFIC_AT, VERDICTS, Verdict, summary, verdict
 
 
 def _measured(name: str, value: list[list[float]], spread: float = 0.0) -> Measured:
@@ -77,20 +79,49 @@ def _contrast(low: float, high: float) -> Contrast:
 
 
 @pytest.mark.parametrize(
-    ("input_", "output", "both", "want"),
+    ("input_", "output", "want"),
     [
-        ((1, 2), (1, 2), (1, 2), "holds"),
-        ((-2, -1), (1, 2), (-0.5, 0.5), "output only"),
-        ((1, 2), (-1, 1), (0.1, 1), "input only"),
-        ((-2, -1), (-1, 1), (-2, -1), "reversed"),
-        ((-1, 1), (-1, 1), (0.1, 1), "undecided"),
+        ((1, 2), (1, 2), "holds"),
+        ((-2, -1), (1, 2), "output only"),
+        ((-1, 1), (1, 2), "output"),
+        ((1, 2), (-2, -1), "input only"),
+        ((1, 2), (-1, 1), "input"),
+        ((-2, -1), (-1, 1), "not input"),
+        ((-1, 1), (-2, -1), "not output"),
+        ((-2, -1), (-2, -1), "reversed"),
+        ((-1, 1), (-1, 1), "undecided"),
     ],
 )
-def test_verdicts(
-    input_: tuple[float, float], output: tuple[float, float], both: tuple[float, float], want: str
-) -> None:
-    found = {"input": _contrast(*input_), "output": _contrast(*output), "both": _contrast(*both)}
+def test_verdicts(input_: tuple[float, float], output: tuple[float, float], want: str) -> None:
+    found = {"input": _contrast(*input_), "output": _contrast(*output)}
     assert verdict(found) == want
+
+
+def test_every_verdict_has_its_words() -> None:
+    assert {*VERDICTS} == {*SPECIFIC_AT} == {*get_args(Verdict)}
+    for which, meaning in VERDICTS.items():
+        # "Only" and "less" claim something of the other end, which an open one does not give.
+        assert ("only" in meaning) == which.endswith("only")
+        assert ("leave" in meaning) == (
+            which in ("output", "input", "not output", "not input", "undecided")
+        )
+
+
+@pytest.mark.parametrize(
+    ("input_", "words"),
+    [
+        (0.1, "are so by 0.25 times as much, in"),
+        (-0.084, "are less specific than the middle, by 0.21 times as much, in"),
+        (-0.0001, "are neither more specific than the middle nor less, in"),
+    ],
+)
+def test_how_the_ends_compare(input_: float, words: str) -> None:
+    ends = {end: {"outcome": "more", "value": 0.4} for end in ("output", "last", "first")}
+    ends["input"] = {"outcome": "undecided", "value": input_}
+    row = {"name": "entropy", "half": "detectors", "verdict": "output", "contrasts": ends}
+    said = next(line for line in summary("m", [row]) if line.startswith("Where"))
+    assert words in said
+    assert "-" not in said
 
 
 def test_the_summary_says_which_way_it_came_out() -> None:
