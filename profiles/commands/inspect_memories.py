@@ -85,6 +85,7 @@ def collect(
             amount,
             down_projection=down_projection,
             memory_limit=round(memory * 2**30),
+            warn=lambda line: typer.echo(f"warning: {line}", err=True),
         )
         file = out or default_place(loaded.identity)
         save_store(store, file)
@@ -93,7 +94,7 @@ def collect(
             typer.echo(json.dumps(about, ensure_ascii=False, indent=1))
         else:
             seconds = ", ".join(f"{name} {s:.0f} s" for name, s in store.about["seconds"].items())
-            typer.echo(f"Written to {file}, {file.stat().st_size / 1e6:.0f} MB: {seconds}")
+            typer.echo(f"Written to {file}, {_size(file.stat().st_size)}: {seconds}")
 
 
 def neuron(
@@ -175,6 +176,13 @@ def open_store(model: str, file: Path | None) -> MemoryStore:
 
     identity = fingerprint(resolve_model(model, lambda _line: None), model)
     return read_store(file or default_place(identity), identity)
+
+
+def _size(count: int) -> str:
+    """Bytes, in the unit that leaves something before the point: 412 kB, 39 MB, 1.2 GB."""
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
 def _address(which: str) -> tuple[int, int]:

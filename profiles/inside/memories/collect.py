@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -35,6 +35,9 @@ from profiles.models.model import LoadedModel
 from profiles.progress import Stage
 from profiles.versions import versions
 
+# Of what neurons keep, from which on a warning is due: a store of the demo model has 39 MB.
+_LARGE = 1e9
+
 
 @dataclass(frozen=True, kw_only=True)
 class Amount:
@@ -54,6 +57,20 @@ class Amount:
     seed: int = 0
     values: bool = True
 
+    def capped(self, corpus_tokens: int, vocabulary: int) -> Amount:
+        """No more triggers than the corpus has tokens, no more tokens than the vocabulary."""
+        return replace(
+            self,
+            triggers=min(self.triggers, corpus_tokens),
+            tokens=min(self.tokens, vocabulary),
+        )
+
+    def size(self, neurons: int, groups: int) -> int:
+        """Bytes that so many neurons take in all, in memory and in the file."""
+        trigger = 4 + 8  # a float32 and an int64, see `Triggers`
+        said = self.tokens * (4 + 4) + groups * 2 if self.values else 0  # see `Said`
+        return neurons * 2 * (self.triggers * trigger + said)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Heard:
@@ -72,6 +89,7 @@ def collect_memories(
     *,
     down_projection: str | None = None,
     memory_limit: int = MEMORY_LIMIT,
+    warn: Callable[[str], None] = lambda _line: None,
 ) -> MemoryStore:
     """Read a corpus and a model's values.
 
@@ -85,6 +103,7 @@ def collect_memories(
         amount: how much is kept.
         down_projection: see `find_ffns`.
         memory_limit: see `record`.
+        warn: is told, before the work begins, where the store will be large.
 
     Raises:
         CorpusError, ModelError: see `record` and `find_decoder`.
@@ -98,6 +117,14 @@ def collect_memories(
         text = text_of(sentences)
         pieces = read_pieces(loaded.tokenizer, decoder.head.size)
         groups = group_tokens(pieces, batches.languages, _counts(sentences, batches, len(pieces)))
+    amount = amount.capped(int(batches.tokens.sum()), len(pieces))
+    neurons = len(decoder.ffns) * decoder.ffns[0].intermediate_size
+    if (size := amount.size(neurons, groups.member.shape[1])) > _LARGE:
+        warn(
+            f"{amount.triggers} triggers and {amount.tokens} tokens of each of {neurons} neurons, "
+            f"both ways, take {size / 1e9:.1f} GB, in memory and in the file; fewer with "
+            "--triggers and --tokens"
+        )
     with clock("corpus"):
         heard = listen(loaded, decoder, batches, text, stage, amount, memory_limit)
     sampled, said = heard.sampled, None

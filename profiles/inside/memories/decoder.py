@@ -121,7 +121,9 @@ def _check(model: Any, last: nn.Module, head: Head, name: str) -> None:
     handle = last.register_forward_hook(lambda _m, _a, output: seen.append(first_of(output)))
     ids = torch.arange(min(8, head.size), device=head.weight.device)[None]
     try:
-        expected = model(input_ids=ids, use_cache=False).logits[0].float()
+        # A mask, or transformers warns where one of these tokens is what it pads with.
+        mask = torch.ones_like(ids)
+        expected = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[0].float()
     finally:
         handle.remove()
     found = head.read(seen[0].reshape(ids.shape[1], -1))

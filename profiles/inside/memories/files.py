@@ -25,11 +25,12 @@ from profiles.inside.memories.sampled import Sampled
 from profiles.inside.memories.scores import LanguageScores
 from profiles.inside.memories.text import Text
 from profiles.inside.memories.triggers import Triggers
+from profiles.inside.memories.whole import check_whole
 from profiles.models.demo_model import cache_dir
 from profiles.models.fingerprint import differences
 from profiles.profile import ModelIdentity
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _KEY = "langsteer-memories"
 _PARTS: dict[str, Any] = {
     "pieces": Pieces,
@@ -62,8 +63,8 @@ def save_store(store: MemoryStore, path: Path) -> None:
         "languages": store.languages,
         "scripts": store.groups.scripts,
         "about": store.about,
-        "digest": _digest(arrays),
     }
+    header["digest"] = _digest(header, arrays)
     data = save_tensors(arrays, metadata={_KEY: json.dumps(header)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,13 +109,15 @@ def read_store(path: Path, expect: ModelIdentity | None = None) -> MemoryStore:
         )
     try:
         arrays: Arrays = load_tensors(data)
-        if (found := _digest(arrays)) != header["digest"]:
-            raise MemoryStoreError(f"digest {found[:12]}, expected {header['digest'][:12]}")
+        if (found := _digest(header, arrays)) != header["digest"]:
+            raise MemoryStoreError(f"digest {found[:12]}, expected {str(header['digest'])[:12]}")
         store = _store(header, arrays)
+        check_whole(store)
     except (
         SafetensorError,
         MemoryStoreError,
         KeyError,
+        AttributeError,
         TypeError,
         ValueError,
         IndexError,
@@ -157,8 +160,10 @@ def _store(header: Mapping[str, Any], arrays: Arrays) -> MemoryStore:
     )
 
 
-def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256()
+def _digest(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Of all that is in the file but the digest itself."""
+    said = {name: value for name, value in header.items() if name != "digest"}
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
         digest.update(array.data if array.size else b"")

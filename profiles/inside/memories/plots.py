@@ -16,7 +16,6 @@ def draw_model(facts: Mapping[str, Any], folder: Path) -> list[Path]:
         facts: with the model's name under "model".
         folder: made where it is missing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     rows = facts["layers"]
     refined = [row["refinement"] for row in rows]
     files = _lines(

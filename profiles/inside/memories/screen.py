@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from profiles.inside.memories.screen_parts import SIGNS, said_table, trigger_table
+from profiles.inside.memories.screen_parts import SIGNS, language_table, said_table, trigger_table
 
 
 def show_neuron(facts: Mapping[str, Any]) -> None:
@@ -30,22 +30,9 @@ def show_neuron(facts: Mapping[str, Any]) -> None:
         for way, end in (("promotes", "high"), ("demotes", "low")):
             if sentence := _agreement(facts["agreement"][way], end):
                 console.print(sentence)
-    table = Table(title=f"{name}: by language")
-    table.add_column("")
-    tags = [*facts["mean"]]
-    for tag in tags:
-        table.add_column(tag, justify="right")
     rows = {"mean coefficient": facts["mean"], "active": facts["active"], **facts["scores"]}
-    for row, values in rows.items():
-        best = max(values.values())
-        table.add_row(
-            row,
-            *(
-                f"[bold]{value:.2f}[/]" if value == best else f"{value:.2f}"
-                for value in (values[tag] for tag in tags)
-            ),
-        )
-    console.print(table)
+    cells = {row: _best_bold(values) for row, values in rows.items()}
+    console.print(language_table(console, f"{name}: by language", "", cells))
 
 
 def show_edits(edits: Mapping[str, Any]) -> None:
@@ -53,7 +40,7 @@ def show_edits(edits: Mapping[str, Any]) -> None:
     console = Console()
     for role, parts in edits.items():
         if whole := parts.get("whole"):
-            console.print(_whole(role, whole))
+            console.print(_whole(console, role, whole))
         if parts["added"]:
             title = f"{role}: what it adds says, by layer"
             rows = {
@@ -72,12 +59,12 @@ def show_edits(edits: Mapping[str, Any]) -> None:
         if parts["neurons"]:
             table = Table(title=f"{role}: the neurons it moves furthest")
             for column in ("neuron", "by", "detects", "AP", "then promotes"):
-                table.add_column(column)
+                table.add_column(column, no_wrap=column != "then promotes")
             for row in parts["neurons"]:
                 table.add_row(
                     f"{row['layer']}.{row['neuron']}",
                     f"{row['moved']:+.2f}",
-                    row["detects"],
+                    escape(row["detects"]),
                     f"{row['ap']:.2f}",
                     escape(" ".join(row.get("promotes", []))),
                 )
@@ -94,15 +81,25 @@ def _agreement(found: Mapping[str, Any], end: str) -> str | None:
     )
 
 
-def _whole(role: str, whole: Mapping[str, Any]) -> Table:
+def _best_bold(values: Mapping[str, float]) -> dict[str, str]:
+    best = max(values.values())
+    return {
+        tag: f"[bold]{value:.2f}[/]" if value == best else f"{value:.2f}"
+        for tag, value in values.items()
+    }
+
+
+def _whole(console: Console, role: str, whole: Mapping[str, Any]) -> Table:
     texts = ", ".join(whole["languages"])
-    table = Table(title=f"{role}: the next token in {whole['sentences']} sentences of {texts}")
-    tags = [*whole["unedited"]]
-    table.add_column("mass, %")
-    for tag in tags:
-        table.add_column(tag, justify="right")
-    for name in ("unedited", "edited"):
-        table.add_row(name, *(f"{100 * whole[name][tag]:.0f}" for tag in tags))
+    table = language_table(
+        console,
+        f"{role}: the next token in {whole['sentences']} sentences of {texts}",
+        "mass, %",
+        {
+            name: {tag: f"{100 * mass:.0f}" for tag, mass in whole[name].items()}
+            for name in ("unedited", "edited")
+        },
+    )
     listed = {k: " ".join(token["token"] for token in whole[k]) for k in ("gains", "loses")}
     table.caption = escape(f"Gain most: {listed['gains']}. Lose most: {listed['loses']}.")
     return table

@@ -9,23 +9,24 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from profiles.inside.memories.screen_parts import percent
+from profiles.inside.memories.screen_parts import figures_table, percent
 
 
 def show_layer(facts: Mapping[str, Any]) -> None:
     """The tables of `langsteer inspect layer`."""
     console = Console()
-    table = Table(title=f"{facts['model']}, layer {facts['layer']}", show_header=False)
+    title = escape(f"{facts['model']}, layer {facts['layer']}")
+    table = Table(title=title, show_header=False)
     for name, value in _layer_rows(facts):
-        table.add_row(name, value)
+        table.add_row(name, escape(value))
     console.print(table)
     table = Table(title="Best detectors of each language, and the mass they move to and from it")
     for column in ("language", "neuron", "AP", "promotes", "to", "demotes", "from"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column not in ("promotes", "demotes"))
     for language in facts["languages"]:
         for n, row in enumerate(language["best"][:3]):
             table.add_row(
-                language["language"] if n == 0 else "",
+                escape(language["language"]) if n == 0 else "",
                 str(row["neuron"]),
                 f"{row['ap']:.2f}",
                 escape(" ".join(row.get("promotes", []))),
@@ -41,37 +42,21 @@ def show_model(facts: Mapping[str, Any]) -> None:
     """The tables of `langsteer inspect model`."""
     console = Console()
     positions = facts["layers"][0]["refinement"]["positions"]
-    table = Table(title=f"{facts['model']}: memories by layer")
-    for column in (
-        "layer",
-        "agree +v",
-        "by chance",
-        "agree −v",
-        "no memory",
-        "largest",
-        "effective",
-    ):
-        table.add_column(column, justify="right")
-    table.add_column("one language", justify="right")
-    table.add_column("mass on it", justify="right")
-    for row in facts["layers"]:
-        agreed, composed = row["agreement"], row["composition"]
-        table.add_row(
-            str(row["layer"]),
-            *(
-                percent(agreed[way][name] if agreed else None, 2)
-                for way, name in (
-                    ("promotes", "first"),
-                    ("promotes", "by_chance"),
-                    ("demotes", "first"),
-                )
-            ),
-            percent(composed["agrees_with_no_memory"]),
-            percent(composed["agrees_with_largest"]),
-            f"{composed['effective_memories']:.0f}",
-            percent(row["triggers"]["one_language"]),
-            _pair(row["triggers"]),
-        )
+    table = figures_table(
+        f"{facts['model']}: memories by layer",
+        (
+            "layer",
+            "agree\n+v",
+            "by\nchance",
+            "agree\n−v",
+            "no\nmemory",
+            "largest",
+            "effective",
+            "one\nlanguage",
+            "mass on it",
+        ),
+        (_memories_row(row) for row in facts["layers"]),
+    )
     table.caption = (
         "agree: +v (−v) promotes most what follows the highest (lowest) trigger. no memory, "
         "largest: positions where the output's first token is no (the largest) one's. effective: "
@@ -79,31 +64,22 @@ def show_model(facts: Mapping[str, Any]) -> None:
         "mass on it: what their values give it (other neurons' values)."
     )
     console.print(table)
-    table = Table(title=f"Refinement at {positions} positions: the stream's first token, %")
-    for column in (
-        "layer",
-        "final before",
-        "final after",
-        "p before",
-        "p after",
-        "median rank",
-        "stream's",
-        "both's",
-        "layer's",
-        "neither's",
-    ):
-        table.add_column(column, justify="right")
-    for row in facts["layers"]:
-        r = row["refinement"]
-        table.add_row(
-            str(row["layer"]),
-            percent(r["before_is_final"]),
-            percent(r["after_is_final"]),
-            f"{r['before_probability']:.3f}",
-            f"{r['after_probability']:.3f}",
-            f"{r['median_rank']:,.0f}",
-            *(percent(r[f"from_{who}"]) for who in ("stream", "both", "output", "neither")),
-        )
+    table = figures_table(
+        f"Refinement at {positions} positions: the stream's first token, %",
+        (
+            "layer",
+            "final\nbefore",
+            "final\nafter",
+            "p\nbefore",
+            "p\nafter",
+            "median\nrank",
+            "stream's",
+            "both's",
+            "layer's",
+            "neither's",
+        ),
+        (_refinement_row(row) for row in facts["layers"]),
+    )
     table.caption = (
         "final: where the stream before (after) the layer's FFN ranks the final token first; p: "
         "the probability it gives it. Then whose first token the sum's is."
@@ -111,7 +87,35 @@ def show_model(facts: Mapping[str, Any]) -> None:
     console.print(table)
     at = facts["settled_at_layer"]
     listed = ", ".join(f"{tag} {layer:.1f}" for tag, layer in at["by_language"].items())
-    console.print(f"The prediction settles at layer {at['mean']:.1f} on average: {listed}")
+    said = f"The prediction settles at layer {at['mean']:.1f} on average: {listed}"
+    console.print(said, markup=False)
+
+
+def _memories_row(row: Mapping[str, Any]) -> list[str]:
+    agreed, composed = row["agreement"], row["composition"]
+    agreement = (("promotes", "first"), ("promotes", "by_chance"), ("demotes", "first"))
+    return [
+        str(row["layer"]),
+        *(percent(agreed[way][name] if agreed else None, 2) for way, name in agreement),
+        percent(composed["agrees_with_no_memory"]),
+        percent(composed["agrees_with_largest"]),
+        f"{composed['effective_memories']:.0f}",
+        percent(row["triggers"]["one_language"]),
+        _pair(row["triggers"]),
+    ]
+
+
+def _refinement_row(row: Mapping[str, Any]) -> list[str]:
+    r = row["refinement"]
+    return [
+        str(row["layer"]),
+        percent(r["before_is_final"]),
+        percent(r["after_is_final"]),
+        f"{r['before_probability']:.3f}",
+        f"{r['after_probability']:.3f}",
+        f"{r['median_rank']:,.0f}",
+        *(percent(r[f"from_{who}"]) for who in ("stream", "both", "output", "neither")),
+    ]
 
 
 def _layer_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -121,9 +125,7 @@ def _layer_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             said += f"{percent(agreed['by_chance'], 2)}); among the tokens listed "
             yield f"{sign} agrees with the top trigger", said + percent(agreed["listed"], 2)
     composed, refined, keys = facts["composition"], facts["refinement"], facts["triggers"]
-    said = f"no memory's at {percent(composed['agrees_with_no_memory'])} of "
-    said += f"{composed['positions']} positions, the largest memory's at "
-    yield "output's first token", said + percent(composed["agrees_with_largest"])
+    yield "output's first token", _first_token(composed)
     yield "memories at work", f"as many as {composed['effective_memories']:.0f} equal ones (median)"
     said = f"first at {percent(refined['before_is_final'])} before, "
     said += f"{percent(refined['after_is_final'])} after; probability "
@@ -136,6 +138,15 @@ def _layer_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "neurons of one language", f"{percent(keys['one_language'])} ({owners})"
     said = f"{percent(keys['own_mass'], 1)} on it, others' values {percent(keys['others_mass'], 1)}"
     yield "mass of their values", said
+
+
+def _first_token(composed: Mapping[str, Any]) -> str:
+    """Whose it is; nobody knows without the values, see `Sampled.alone`."""
+    alone, largest = composed["agrees_with_no_memory"], composed["agrees_with_largest"]
+    if alone is None:
+        return "unknown: the store was made with --no-values"
+    said = f"no memory's at {percent(alone)} of {composed['positions']} positions"
+    return f"{said}, the largest memory's at {percent(largest)}"
 
 
 def _pair(keys: Mapping[str, Any]) -> str:

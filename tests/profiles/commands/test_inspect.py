@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from profiles.cli import app
+from profiles.inside.memories.files import read_store
 from profiles.store import read
 
 run = CliRunner().invoke
@@ -95,6 +97,37 @@ def test_layer_and_model(collected: dict[str, Any], tiny_folder: Path, tmp_path:
     assert len(whole["plots"]) == 6
     assert all(Path(file).stat().st_size > 1000 for file in whole["plots"])
     assert "Refinement at 9 positions" in ask("model", tiny_folder)
+
+
+def test_plots_that_cannot_be_written(
+    collected: dict[str, Any], tiny_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    said = ask("model", tiny_folder, "--plots", tmp_path / "file" / "plots", fails=True)
+    assert f"cannot write {tmp_path / 'file' / 'plots'}" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_what_collect_keeps_is_bounded(
+    tiny_folder: Path, corpus_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("profiles.inside.memories.collect._LARGE", 1e6)
+    out = tmp_path / "store"
+    options = ["--corpus", str(corpus_folder), "--positions", "3", "--limit", "20", "--out", out]
+    result = run(app, ["inspect", "collect", str(tiny_folder), *map(str, options)])
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    assert re.search(r"Written to .*, \d\d+ kB: tokens", " ".join(result.stdout.split()))
+    much = ["--triggers", "1000000", "--tokens", "1000000"]
+    result = run(app, ["inspect", "collect", str(tiny_folder), *map(str, options), *much])
+    assert result.exit_code == 0, result.output
+    store = read_store(out)
+    tokens = sum(store.about["tokens"])
+    assert store.triggers.high.shape[-1] == tokens < 5000
+    assert store.values().tokens.shape[-1] == len(store.pieces)
+    monkeypatch.setattr("profiles.inside.memories.collect._LARGE", 1e3)
+    result = run(app, ["inspect", "collect", str(tiny_folder), *map(str, options)])
+    assert "warning: 10 triggers and 10 tokens of each of 64 neurons" in result.stderr
 
 
 def test_profile_with_memories(collected: dict[str, Any], profiles: Path) -> None:

@@ -87,6 +87,15 @@ def _states(model: Any, decoder: Decoder, layer: int, ids: Tensor) -> dict[str, 
     return seen
 
 
+def test_asking_the_model_says_nothing_of_padding(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    log = transformers.utils.logging.get_logger("transformers.modeling_utils")
+    for name in ("warning", "warning_once"):
+        monkeypatch.setattr(type(log), name, lambda _log, text, *_a, **_k: said.append(text))
+    find_decoder(_model("GPT2", GPT))
+    assert said == []
+
+
 def test_a_head_with_something_of_its_own_is_refused() -> None:
     model = _model("Llama", {})
     model.lm_head.register_forward_hook(lambda _m, _a, logits: logits + 3)

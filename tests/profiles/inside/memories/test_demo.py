@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +53,23 @@ def test_what_a_value_says_is_what_setting_the_neuron_does(demo: LoadedModel) ->
 
     moved = logits(-2.0) - logits(2.0)
     assert {*moved.topk(6).indices.tolist()} == {*said.tokens[0, 1].tolist()}
+
+
+def test_the_script_in_the_docs_prints_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (Path(__file__).parents[4] / "docs" / "memories.md").read_text("utf-8")
+    pair = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", text, re.DOTALL)
+    assert pair
+    script, printed = pair.groups()
+    exec(compile(script, "docs/memories.md", "exec"), {})
+    found, said = (
+        [ast.literal_eval(line.partition(" ")[2]) for line in lines.strip().splitlines()]
+        for lines in (capsys.readouterr().out, printed)
+    )
+    assert len(found) == len(said) == 2
+    for mine, theirs in zip(found, said, strict=True):
+        assert {*mine} == {*theirs}
+        # In bfloat16 the last digit depends on how many threads add up.
+        assert mine == pytest.approx(theirs, abs=0.2)
 
 
 def test_its_triggers_are_french(demo: LoadedModel) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from profiles.inside.memories.files import _arrays, default_place, read_store, save_store
-from profiles.inside.memories.memory_store import MemoryStoreError
+from profiles.inside.memories.memory_store import MemoryStore, MemoryStoreError
+from profiles.inside.memories.whole import check_whole
 from tests.profiles.inside.memories.conftest import Made
 
 
@@ -31,6 +33,10 @@ def test_round_trip(llama: Made, tmp_path: Path) -> None:
     assert read_store(file).said is None
     with pytest.raises(MemoryStoreError, match=r"made with --no-values.*inspect collect"):
         read_store(file).values()
+
+
+def test_what_is_collected_fits_together(made: Made) -> None:
+    check_whole(made[1])
 
 
 def test_the_default_place_is_the_models(llama: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,8 +71,55 @@ def test_what_is_no_store(llama: Made, tmp_path: Path) -> None:
         whole.replace(b"langsteer-memories", b"langsteer-memoriez")
     )
     assert "format version 9" in message(
-        whole.replace(b'\\"format_version\\": 1', b'\\"format_version\\": 9')
+        whole.replace(b'\\"format_version\\": 2', b'\\"format_version\\": 9')
     )
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        (r"\"de\"", r"\"xx\""),
+        (r"\"positions\": ", r"\"pos1t1ons\": "),
+        (r"\"Latin\"", r"\"Greek\""),
+        (r"\"seed\": 0", r"\"seed\": 1"),
+    ],
+)
+def test_an_altered_header_is_refused(llama: Made, tmp_path: Path, was: str, becomes: str) -> None:
+    _, store = llama
+    file = tmp_path / "s.safetensors"
+    save_store(store, file)
+    whole = file.read_bytes()
+    assert was.encode() in whole
+    file.write_bytes(whole.replace(was.encode(), becomes.encode()))
+    with pytest.raises(MemoryStoreError, match=r"is damaged \(digest .* expected .*collect"):
+        read_store(file, store.model)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: replace(s, languages=s.languages[:1]), "text.labels goes from 0 to 2, of 1"),
+        (lambda s: replace(s, languages=("[/x]", *s.languages[1:])), "languages: .*x"),
+        (lambda s: replace(s, groups=replace(s.groups, scripts=())), "groups.script goes"),
+        (lambda s: replace(s, about={}), "about: no corpus"),
+        (lambda s: replace(s, about={**s.about, "corpus": {}}), "about: no source"),
+        (lambda s: replace(s, text=replace(s.text, starts=s.text.starts[:-1])), "text.starts is"),
+        (lambda s: replace(s, scores=replace(s.scores, ap=s.scores.ap[:, :1])), "scores.ap is"),
+        (
+            lambda s: replace(s, triggers=replace(s.triggers, high_at=s.triggers.high_at + 10**6)),
+            "triggers.high_at goes",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(
+    llama: Made, tmp_path: Path, change: Callable[[MemoryStore], MemoryStore], message: str
+) -> None:
+    """Whoever wrote it: the digest is right, and looking things up would fail."""
+    _, store = llama
+    file = tmp_path / "s.safetensors"
+    save_store(change(store), file)
+    with pytest.raises(MemoryStoreError, match=rf"is damaged \({message}.*inspect collect"):
+        read_store(file, store.model)
 
 
 def test_the_store_of_another_model(llama: Made, tmp_path: Path) -> None:
