@@ -79,7 +79,10 @@ def report(
         if layers:
             data["layers"] = clean(read_layers_file(layers, collection.model))
         if memories:
-            data["memories"] = clean(memories_facts(read_store(memories, collection.model)))
+            listed = {row["language"]: row["language_neurons"] for row in data["profiles"]}
+            store = read_store(memories, collection.model)
+            told = memories_facts(store, listed, [*collection.profiles.values()])
+            data["memories"] = clean(told)
         if mixing:
             data["mixing"] = clean(read_account(mixing, collection.model))
         if as_json:

@@ -7,17 +7,19 @@ from typing import Any
 
 from markupsafe import Markup
 
+from profiles.inside.memories.named import FURTHEST
 from profiles.report.by_layer_plot import draw_layers
 
 
 def memories_section(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What the section's template shows: the facts, and plots as SVG.
+    """What the section's template shows: the facts, plots as SVG, and who has a row of its own.
 
     Args:
         facts: see `memories_facts`.
     """
     plots = [(title, says, Markup(svg)) for title, says, svg in _plots(facts["layers"])]
-    return {**facts, "plots": plots}
+    rows = {f"{row['layer']}.{row['neuron']}" for row in facts["neurons"]}
+    return {**facts, "plots": plots, "has_row": rows, "furthest": FURTHEST}
 
 
 def _plots(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:

@@ -10,11 +10,12 @@ import torch
 
 from profiles.inside.memories.decoder import Decoder
 from profiles.inside.memories.memory_store import MemoryStore
+from profiles.inside.memories.moved import moved
 from profiles.inside.memories.neuron_account import said_account
 from profiles.inside.memories.said import DOWN, UP
 from profiles.inside.memories.values import read_vectors
 from profiles.models.values import value_vectors
-from profiles.profile import Edit, Floats, NeuronEdit, Profile
+from profiles.profile import Edit, NeuronEdit, Profile
 
 _NEURONS = 10
 
@@ -66,36 +67,30 @@ def _vectors(
             for layer, value_H in zip(part.layer.tolist(), part.value, strict=True):
                 yield kind, layer, torch.from_numpy(value_H.copy())
     if edit.neurons:
-        moved = _moved(store, edit.neurons)
+        by = moved(store, edit.neurons)
         for layer in np.unique(edit.neurons.layer).tolist():
             here = edit.neurons.layer == layer
             value_HN = value_vectors(decoder.ffns[layer]).cpu()
             chosen_HN = value_HN[:, torch.from_numpy(edit.neurons.neuron[here].astype(np.int64))]
-            yield "neurons together", layer, chosen_HN @ torch.from_numpy(moved[here])
+            yield "neurons together", layer, chosen_HN @ torch.from_numpy(by[here])
 
 
 def _neurons(store: MemoryStore, edit: NeuronEdit) -> list[dict[str, Any]]:
-    moved = _moved(store, edit)
+    by = moved(store, edit)
     rows = []
-    for index in np.argsort(-np.abs(moved), kind="stable")[:_NEURONS].tolist():
+    for index in np.argsort(-np.abs(by), kind="stable")[:_NEURONS].tolist():
         layer, neuron = int(edit.layer[index]), int(edit.neuron[index])
         ap = store.scores.ap[:, layer, neuron]
         row: dict[str, Any] = {
             "layer": layer,
             "neuron": neuron,
-            "moved": round(float(moved[index]), 4),
+            "moved": round(float(by[index]), 4),
             "detects": store.languages[int(ap.argmax())],
             "ap": round(float(ap.max()), 4),
         }
         if store.said is not None:
-            way = UP if moved[index] > 0 else DOWN
+            way = UP if by[index] > 0 else DOWN
             tokens = store.said.tokens[layer, neuron, way].tolist()
             row["promotes"] = [store.pieces.shown(token) for token in tokens]
         rows.append(row)
     return rows
-
-
-def _moved(store: MemoryStore, edit: NeuronEdit) -> Floats:
-    """float32 [n], add + scale * the neuron's mean over the corpus's languages."""
-    mean = store.scores.mean.mean(axis=0)[edit.layer, edit.neuron]
-    return np.asarray(edit.add + edit.scale * mean, np.float32)
