@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -20,22 +20,7 @@ def show_layer(facts: Mapping[str, Any]) -> None:
     for name, value in _layer_rows(facts):
         table.add_row(name, escape(value))
     console.print(table)
-    table = Table(title="Best detectors of each language, and the mass they move to and from it")
-    for column in ("language", "neuron", "AP", "promotes", "to", "demotes", "from"):
-        table.add_column(column, no_wrap=column not in ("promotes", "demotes"))
-    for language in facts["languages"]:
-        for n, row in enumerate(language["best"][:3]):
-            table.add_row(
-                escape(language["language"]) if n == 0 else "",
-                str(row["neuron"]),
-                f"{row['ap']:.2f}",
-                escape(" ".join(row.get("promotes", []))),
-                percent(row.get("promotes_mass")),
-                escape(" ".join(row.get("demotes", []))),
-                percent(row.get("demotes_mass")),
-                end_section=n == 2,
-            )
-    console.print(table)
+    console.print(_detectors(facts["languages"]))
 
 
 def show_model(facts: Mapping[str, Any]) -> None:
@@ -118,6 +103,29 @@ def _refinement_row(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _detectors(languages: Iterable[Mapping[str, Any]]) -> Table:
+    """Where values were not read there are only names."""
+    rows = [(found["language"], n, row) for found in languages for n, row in enumerate(_top(found))]
+    said = any("promotes" in row for _, _, row in rows)
+    title = "Best detectors of each language"
+    table = Table(title=f"{title}, and the mass they move to and from it" if said else title)
+    for column in ("language", "neuron", "AP"):
+        table.add_column(column, no_wrap=True)
+    for column in ("promotes", "to", "demotes", "from") if said else ():
+        table.add_column(column, no_wrap=column in ("to", "from"))
+    for language, n, row in rows:
+        cells = [escape(language) if n == 0 else "", str(row["neuron"]), f"{row['ap']:.2f}"]
+        for way in ("promotes", "demotes") if said else ():
+            cells += [escape(" ".join(row[way])), percent(row[f"{way}_mass"])]
+        table.add_row(*cells, end_section=n == 2)
+    return table
+
+
+def _top(language: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    best: Sequence[Mapping[str, Any]] = language["best"][:3]
+    return best
+
+
 def _layer_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for way, sign in (("promotes", "+v"), ("demotes", "−v")):
         if agreed := facts["agreement"].get(way):
@@ -136,8 +144,12 @@ def _layer_rows(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "the sum's first token is", f"{said}neither's {percent(refined['from_neither'])}"
     owners = ", ".join(f"{tag} {n}" for tag, n in keys["by_language"].items())
     yield "neurons of one language", f"{percent(keys['one_language'])} ({owners})"
-    said = f"{percent(keys['own_mass'], 1)} on it, others' values {percent(keys['others_mass'], 1)}"
-    yield "mass of their values", said
+    if keys["own_mass"] is not None:
+        others = percent(keys["others_mass"], 1)
+        yield (
+            "mass of their values",
+            f"{percent(keys['own_mass'], 1)} on it, others' values {others}",
+        )
 
 
 def _first_token(composed: Mapping[str, Any]) -> str:

@@ -70,12 +70,17 @@ def test_a_layer(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_layer_whose_values_were_not_read(capsys: pytest.CaptureFixture[str]) -> None:
-    facts = {**_layer(3), "model": "m", "languages": [], "agreement": {}}
+    best = [{"neuron": 2022, "ap": 0.987}]
+    languages = [{"language": "de", "best": best}]
+    facts = {**_layer(3), "model": "m", "languages": languages, "agreement": {}}
+    facts["triggers"] |= {"own_mass": None, "others_mass": None}
     facts["composition"] |= {"agrees_with_no_memory": None, "agrees_with_largest": None}
     show_layer(facts)
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "unknown: the store was made with --no-values" in shown
-    assert "at - of" not in shown
+    assert "- " not in shown.replace("--no-values", "")
+    assert "promotes" not in shown
+    assert "de 2022 0.99" in shown
 
 
 def _neuron() -> dict[str, Any]:
