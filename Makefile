@@ -26,7 +26,7 @@ demo: $(READY) ## Profile a real model, serve it, steer it; results in out/demo
 	@$(BIN)/python -m server.demo
 
 test: $(READY) $(CLIENTS) $(HELM) ## Run every test, the end-to-end ones included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m tests.run
 
 check: $(READY) ## Format, lint, types and import rules, as CI checks them
 	$(BIN)/ruff format --check .

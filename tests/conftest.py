@@ -19,21 +19,6 @@ MODEL = ModelIdentity(
     weights="w",
 )
 
-_ENGINES = "engines"
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under `-n 2 --dist loadgroup`: engines one after the other, beside them file by file.
-
-    Two engines at once would not fit into memory; and a group of the most tests comes first, so
-    that the longest way is begun at once.
-    """
-    for item in items:
-        alone = item.get_closest_marker("e2e") is not None
-        item.add_marker(pytest.mark.xdist_group(_ENGINES if alone else str(item.path)))
-
-
 MakeEdit = Callable[..., Edit]
 MakeProfile = Callable[..., Profile]
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.hangup import heeded
+
 ENTRYPOINT = Path(__file__).parents[2] / "deploy/container/entrypoint.sh"
 # Tells how it was called; with --hold it runs until SIGTERM, and takes a moment, as requests do.
 STAND_IN = """#!/bin/sh
@@ -52,6 +54,7 @@ class Container:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=heeded,  # noqa: PLW1509
         )
 
     def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ import pytest
 
 from server.health_check import PORT
 from server.settings import PREFIX, Settings
+from tests.deploy.hangup import heeded
 
 FOLDER = Path(__file__).parents[2] / "deploy/systemd"
 UNIT = (FOLDER / "langsteer@.service").read_text()
@@ -61,7 +62,7 @@ def test_what_the_unit_asks_the_environment_for_is_in_the_example() -> None:
 def test_a_reload_ends_no_server_that_does_not_listen(
     variables: dict[str, str], status: int, said: str
 ) -> None:
-    with subprocess.Popen(["sleep", "30"]) as server:
+    with subprocess.Popen(["sleep", "30"], preexec_fn=heeded) as server:  # noqa: PLW1509
         command = shlex.split(setting("ExecReload").replace("%i", "a"))
         done = subprocess.run(
             command,

@@ -1,0 +1,10 @@
+"""Processes that a hangup ends, also where whoever started the tests ignores it (`nohup`)."""
+
+from __future__ import annotations
+
+import signal
+
+
+def heeded() -> None:
+    """For `preexec_fn`, with no thread beside it: what is ignored stays ignored over exec, and a shell cannot trap it."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
