@@ -6,5 +6,5 @@ import signal
 
 
 def heeded() -> None:
-    """For `preexec_fn`, with no thread beside it: what is ignored stays ignored over exec, and a shell cannot trap it."""
+    """For `preexec_fn`: what is ignored stays ignored over exec, and no shell can trap it."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
