@@ -53,20 +53,25 @@ def decide(
     if not isinstance(body, Mapping):
         raise PolicyError("a steered request's body must be a JSON object", reason="malformed_body")
     applied = Wish(wish, header, catalog, max_strength).resolve()
-    refuse_reasoning(applied, no_reasoning)
+    refuse_reasoning(applied, no_reasoning, fields)
     return applied
 
 
-def refuse_reasoning(applied: AppliedSteering, no_reasoning: str) -> None:
+def refuse_reasoning(
+    applied: AppliedSteering, no_reasoning: str, fields: Mapping[str, Any]
+) -> None:
     """Steering of the reasoning apart from the answer, where the server cannot.
 
     Args:
         applied: what was decided.
         no_reasoning: why it cannot; "" where it can.
+        fields: of the body.
 
     Raises:
         PolicyError: it cannot, and is to.
     """
+    if fields.get("prompt_embeds"):
+        no_reasoning = no_reasoning or "a prompt of embeddings (prompt_embeds) shows no markers"
     if no_reasoning and applied.reasoning is not None:
         raise PolicyError(
             f"the reasoning cannot be steered apart from the answer: {no_reasoning}. Leave "

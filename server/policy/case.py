@@ -88,7 +88,7 @@ class Case:
         if not clause.terms.steer and not client.asks:
             return exempt
         refuse_options(asked.fields)
-        return self._steered(clause, client)
+        return self._steered(clause, client, asked.fields)
 
     def _ruling(self, clause: Clause, applied: AppliedSteering | None, reason: str) -> Ruling:
         return Ruling(
@@ -120,7 +120,7 @@ class Case:
             )
         return model or self._default_model or None
 
-    def _steered(self, clause: Clause, client: Client) -> Ruling:
+    def _steered(self, clause: Clause, client: Client, fields: Mapping[str, Any]) -> Ruling:
         terms = clause.terms
         decided = self._decided(clause, client)
         target = client.agreed(decided)
@@ -157,7 +157,7 @@ class Case:
         applied = replace(
             AppliedSteering.of(target, away, client.strength(), phase), reasoning=reasoning
         )
-        refuse_reasoning(applied, self._no_reasoning)
+        refuse_reasoning(applied, self._no_reasoning, fields)
         return self._ruling(clause, applied, ",".join(reasons))
 
     def _reasoning(self, clause: Clause, client: Client, reasons: list[str]) -> Reasoning:

@@ -7,6 +7,11 @@ from typing import Any
 
 from steering.markers import Markers
 
+# Parsers whose markers one pair of tokens does not tell, and why; by vLLM's names of them.
+_OTHERWISE = {
+    "gemma4": "puts a word after the start marker, in prompts too",
+    "k2_horizon": "has another pair of markers for each reasoning effort of a request",
+}
 # What chat templates put after a marker, and models before one.
 _BLANK = ("\n", "\n\n", "\n\n\n", " ", "  ", "\t", " \n", " \n\n", "\r\n", "\r\n\r\n")
 
@@ -27,6 +32,8 @@ def no_markers(vllm_config: Any) -> str:
             """with --reasoning-config '{"reasoning_start_str": "<think>", """
             """"reasoning_end_str": "</think>"}'"""
         )
+    if why := _OTHERWISE.get(config.reasoning_parser or ""):
+        return f"{name} {why}; langsteer tells one pair of single tokens"
     start, end = config.reasoning_start_token_ids, config.natural_reasoning_end_token_ids
     if len(start) != 1 or len(end) != 1:
         return (

@@ -269,6 +269,14 @@ def test_a_server_that_cannot_tell_reasoning_refuses_it(catalog: Catalog) -> Non
     assert ask({"target": "ja", "reasoning": "answer"})
 
 
+def test_a_prompt_of_embeddings_shows_no_reasoning(catalog: Catalog) -> None:
+    asked: Any = {"path": "/v1/completions", "prompt_embeds": "AAAA"}
+    found = refused(catalog, {"target": "ja", "reasoning": "off"}, **asked)
+    assert "a prompt of embeddings" in str(found)
+    assert found.param == "steering.reasoning"
+    assert decide(catalog, {"target": "ja"}, **asked)
+
+
 def test_header_alone_and_with_a_field(catalog: Catalog) -> None:
     alone = deciding.decide(
         path="/v1/completions", header=["de-AT"], body={}, catalog=catalog, max_strength=8

@@ -12,9 +12,9 @@ import pytest
 from steering.engine.reasoning import markers, no_markers
 
 
-def config(start: list[int], end: list[int], **more: Any) -> SimpleNamespace:
+def config(start: list[int], end: list[int], parser: str = "qwen3", **more: Any) -> SimpleNamespace:
     reasoning = SimpleNamespace(
-        reasoning_parser="qwen3",
+        reasoning_parser=parser,
         enabled=bool(start and end),
         reasoning_start_token_ids=start,
         natural_reasoning_end_token_ids=end,
@@ -41,6 +41,8 @@ def test_single_tokens_are_the_markers() -> None:
         (SimpleNamespace(), "start it with --reasoning-parser"),
         (config([], []), "the reasoning parser qwen3 names no markers of the"),
         (config([7, 9], [8]), "markers of 2 and 1 tokens"),
+        (config([7], [8], "gemma4"), "puts a word after the start marker"),
+        (config([7], [8], "k2_horizon"), "another pair of markers for each reasoning effort"),
         (config([7], [7]), "one marker for both ends"),
         (config([7], [8], speculative_config=object()), "without --speculative-config"),
         (config([7], [8], parallel_config=STAGES, use_v2_model_runner=True), "runner V1 only"),

@@ -194,6 +194,11 @@ def test_an_exempt_client_may_steer_its_reasoning_and_the_rules_own_does_not_cou
     assert case(rule).rule().reason == "exempt"
 
 
+def test_a_prompt_of_embeddings_shows_no_reasoning(case: Any) -> None:
+    with pytest.raises(ApiError, match="a prompt of embeddings"):
+        case(policy("off"), prompt_embeds="AAAA").rule()
+
+
 def test_a_server_that_cannot_tell_them_apart_refuses_and_explains(case: Any) -> None:
     made = case(policy("off"))
     made._no_reasoning = "it has no parser"
