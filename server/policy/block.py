@@ -151,8 +151,8 @@ class Block(Part):
     )
     phase: Phase | None = Field(
         default=None,
-        description="`all`, or `decode` to leave the prompt alone. Default `all`; `decode` where "
-        "`reasoning` is not `answer`.",
+        description="`all`, or `decode` to leave the prompt alone. Default `all`; `decode` for "
+        "requests whose `reasoning` is not steered as the `answer`.",
     )
     reasoning: (
         Annotated[Literal["answer", "off"] | OwnReasoning, BeforeValidator(_reasoning)] | None

@@ -116,7 +116,7 @@ class Client:
         apart = reasoning is not None
         if "phase" in self._set:
             return self._wish.phase(apart=apart)
-        return "decode" if apart else self._clause.terms.phase
+        return "decode" if apart else self._clause.terms.phase or "all"
 
     @property
     def sets_reasoning(self) -> bool:

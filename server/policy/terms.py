@@ -48,6 +48,7 @@ class Terms:
 
     Attributes:
         reasoning: None where it is steered as the answer.
+        phase: None where the file leaves it to the request's reasoning.
         strength, weakest, strongest: of requests that name none; what a client may choose.
         exclude, tolerate: as in `Promise`.
         enforce: strengths of further attempts; empty where there are none.
@@ -61,7 +62,7 @@ class Terms:
     strength: float
     weakest: float
     strongest: float
-    phase: Phase
+    phase: Phase | None
     reasoning: ReasoningTerms | Literal["off"] | None
     overrides: frozenset[str]
     missing: Missing
@@ -90,7 +91,6 @@ class Terms:
             for each in said["target"] or ()
         )
         default, least, most = _range(block.strength, defaults.strength, max_strength)
-        reasoning = _reasoning(said["reasoning"], default)
         return cls(
             steer=_steers(block, defaults),
             target=sources,
@@ -99,8 +99,8 @@ class Terms:
             strength=default,
             weakest=least,
             strongest=most,
-            phase=said["phase"] or ("decode" if reasoning else "all"),
-            reasoning=reasoning,
+            phase=said["phase"],
+            reasoning=_reasoning(said["reasoning"], default),
             overrides=frozenset(said["overrides"] or ()),
             missing=said["missing"] or "refuse",
             exclude=frozenset(_own("monitor", "exclude", EXCLUDE, block, defaults)),

@@ -76,7 +76,7 @@ rules:
     assert not isinstance(heir, str)
     assert not isinstance(own, str)
     assert (heir and heir.strength, own and own.strength, none) == (2.0, 1.5, None)
-    assert [each.phase for each in terms] == ["decode", "decode", "all", "decode"]
+    assert [each.phase for each in terms] == [None, None, "all", None]
 
 
 def test_reasoning_alone_is_something_to_steer_by(case: Any) -> None:
@@ -207,3 +207,29 @@ def test_a_server_that_cannot_tell_them_apart_refuses_and_explains(case: Any) ->
     facts = explain(made)
     assert (facts["result"], facts["status"]) == ("refused", 400)
     assert book("defaults: {target: [{language: ja}], reasoning: off}").parts == ["defaults"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "steering", "expected"),
+    [
+        (
+            "target: [{language: ja}], reasoning: off, overrides: [reasoning]",
+            {"reasoning": "answer"},
+            "ja; strength=1; phase=all",
+        ),
+        (
+            "steer: false, reasoning: off, target: [field], overrides: [target]",
+            {"target": "de"},
+            "de; strength=1; phase=all",
+        ),
+        (
+            "target: [{language: ja}], phase: decode, reasoning: off, overrides: [reasoning]",
+            {"reasoning": "answer"},
+            "ja; strength=1; phase=decode",
+        ),
+    ],
+)
+def test_the_phase_that_no_one_says_goes_by_the_reasoning_of_the_request(
+    case: Any, rule: str, steering: dict[str, Any], expected: str
+) -> None:
+    assert header(case(f"version: 1\ndefaults: {{{rule}}}", steering=steering)) == expected

@@ -42,7 +42,7 @@ def test_a_rule_that_says_what_to_steer_by_steers(defaults: str, rule: str, expe
 
 def test_what_nobody_says_gives_clients_nothing() -> None:
     found = terms("{steer: false}", "steer: true, suppress: [zh]")
-    assert (found.overrides, found.missing, found.phase) == (frozenset(), "refuse", "all")
+    assert (found.overrides, found.missing, found.phase) == (frozenset(), "refuse", None)
     assert (found.weakest, found.strength, found.strongest) == (1.0, 1.0, 8.0)
 
 
