@@ -150,8 +150,8 @@ class Case:
         if target is None and not away and not isinstance(reasoning, AppliedSteering):
             if not terms.steer:
                 raise client.nothing()
-            if not reasons:  # no file that loads leads here; were there one, it would not matter
-                raise self._no_language(clause)
+            if not reasons:  # the rule steers the reasoning only, and the client undoes that
+                raise client.nothing_left()
             return self._ruling(clause, None, ",".join(reasons))
         phase = client.phase(reasoning)
         applied = replace(

@@ -151,7 +151,7 @@ def _suppress(place: Path, away: Weighted, max_strength: float) -> Iterator[Find
 def _reasoning(place: Path, terms: Terms, max_strength: float) -> Iterator[Finding]:
     if terms.reasoning is None:
         return
-    if terms.phase == "all":
+    if terms.steer and terms.phase == "all":  # where it exempts, its reasoning never applies
         yield (*place, "phase"), _NO_PROMPT
     where = (*place, "reasoning")
     apart = terms.reasoning

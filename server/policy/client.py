@@ -12,7 +12,8 @@ from server.languages import LanguageTag
 from server.policy.asked import Asked
 from server.policy.book import Clause
 from server.policy.sources import Tried
-from server.wish import FIELD, HEADER, REASONING, Wish
+from server.shown import shown
+from server.wish import AS_ANSWER, FIELD, HEADER, REASONING, Wish
 from steering.request import Phase
 
 
@@ -112,11 +113,27 @@ class Client:
 
         Raises:
             PolicyError: the client asks for another.
+            ForbiddenError: its reasoning would undo the rule's phase, which it may not set.
         """
-        apart = reasoning is not None
+        apart, terms, rule = reasoning is not None, self._clause.terms, self._clause.name
         if "phase" in self._set:
-            return self._wish.phase(apart=apart)
-        return "decode" if apart else self._clause.terms.phase or "all"
+            phase = self._wish.phase(apart=apart and self.sets_reasoning)
+            if apart and phase != "decode":
+                raise PolicyError(
+                    f'{FIELD}.phase is "{phase}", and the policy\'s rule {rule} steers the '
+                    'reasoning apart from the answer, beside which it is "decode": a prompt is '
+                    "neither reasoning nor answer. Leave it out",
+                    param=f"{FIELD}.phase",
+                    reason="conflict",
+                )
+            return phase
+        if apart and terms.phase == "all" and "phase" not in terms.overrides:
+            raise self._forbidden(
+                f"the policy's rule {rule} has `phase: all` and does not let clients set the "
+                f'phase; {FIELD}.{REASONING} other than "{AS_ANSWER}" would make it "decode"',
+                f"{FIELD}.{REASONING}",
+            )
+        return "decode" if apart else terms.phase or "all"
 
     @property
     def sets_reasoning(self) -> bool:
@@ -146,6 +163,17 @@ class Client:
     def nothing(self) -> PolicyError:
         """The error of a wish that names neither target nor suppress."""
         return self._wish.nothing()
+
+    def nothing_left(self) -> PolicyError:
+        """The error of a reasoning that undoes the rule's, which is all that the rule steers."""
+        field = f"{FIELD}.{REASONING}"
+        return PolicyError(
+            f"{field} is {shown(self._given[REASONING])}, and the policy's rule "
+            f"{self._clause.name} steers nothing but the reasoning: nothing would be left to steer "
+            "by. Leave it out, or say how the reasoning is to be steered instead",
+            param=field,
+            reason="conflict",
+        )
 
     def _named(self, asked: Asked) -> Iterator[LanguageTag]:
         """The languages asked for as they were written, and the profile's that answers to them."""

@@ -80,6 +80,7 @@ def test_no_client_gets_what_the_rule_forbids(catalog: Catalog, book: Book, aske
         assert applied.strength == terms.strength
     if applied.reasoning is not None:
         assert applied.phase == "decode"
+        assert terms.phase != "all" or "phase" in terms.overrides
     else:
         assert applied.phase == (wish["phase"] if "phase" in given else terms.phase or "all")
     _reasoning_stands(case.clause, found, given)

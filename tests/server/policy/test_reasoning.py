@@ -233,3 +233,41 @@ def test_the_phase_that_no_one_says_goes_by_the_reasoning_of_the_request(
     case: Any, rule: str, steering: dict[str, Any], expected: str
 ) -> None:
     assert header(case(f"version: 1\ndefaults: {{{rule}}}", steering=steering)) == expected
+
+
+@pytest.mark.parametrize("asks", ["off", "answer"])
+def test_a_client_cannot_undo_all_that_a_rule_steers(case: Any, asks: str) -> None:
+    rule = "version: 1\ndefaults: {reasoning: {target: de}, overrides: [reasoning]}"
+    with pytest.raises(ApiError, match="nothing would be left to steer by") as caught:
+        case(rule, steering={"reasoning": asks}).rule()
+    assert (caught.value.status, caught.value.param) == (400, "steering.reasoning")
+    assert f'steering.reasoning is "{asks}"' in str(caught.value)
+    assert "rule defaults" in str(caught.value)
+
+
+def test_a_rules_own_phase_stands_unless_clients_may_set_it(case: Any) -> None:
+    rule = "phase: all, overrides: [reasoning{}]"
+    for reasoning in ("off", {"target": "de"}):
+        with pytest.raises(ApiError, match="has `phase: all`") as caught:
+            ask(case, rule.format(""), reasoning=reasoning).rule()
+        assert (caught.value.status, caught.value.param) == (403, "steering.reasoning")
+    assert header(ask(case, rule.format(""), reasoning="answer")) == "ja; strength=1; phase=all"
+    free = ask(case, rule.format(", phase"), reasoning="off")
+    assert header(free) == "ja; strength=1; phase=decode; reasoning=off"
+
+
+def test_a_phase_against_the_rules_reasoning_is_told_whose_it_is(case: Any) -> None:
+    rule = "reasoning: off, overrides: [phase]"
+    with pytest.raises(ApiError, match="the policy's rule defaults steers the reasoning") as caught:
+        ask(case, rule, phase="all").rule()
+    assert (caught.value.status, caught.value.param) == (400, "steering.phase")
+    assert "steering.reasoning" not in str(caught.value)
+    assert header(ask(case, rule, phase="decode")).endswith("phase=decode; reasoning=off")
+
+
+def test_reasoning_that_never_applies_does_not_forbid_a_phase(case: Any) -> None:
+    rule = "{steer: false, phase: all, reasoning: off, target: [field], overrides: [target]}"
+    made = case(f"version: 1\ndefaults: {rule}", steering={"target": "de"})
+    assert header(made) == "de; strength=1; phase=all"
+    heir = f"defaults: {rule}\nrules: [{{name: a, steer: true}}]"
+    assert wrong(heir).startswith("rules[0] (a), line 3: all edits the prompt too")
