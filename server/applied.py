@@ -68,11 +68,14 @@ class AppliedSteering:
         """Value of X-Steering-Profile: `de@1a2b3c4d5e6f; suppress="zh@…"; strength=1; phase=all`.
 
         A request that only suppresses has "-" in the first place. A strength of its own follows a
-        suppressed profile: `suppress="zh@…:0.5"`. Where the reasoning is steered apart, what holds
+        suppressed profile: `suppress="zh@…:0.5"`. Where nothing steers the answer there is no
+        `strength`. Where the reasoning is steered apart, what holds
         for it follows: `reasoning=off`, or `reasoning=en@…; reasoning-suppress="zh@…";
         reasoning-strength=1`.
         """
-        parts = [self._target(), *self._away(""), f"strength={self.strength:g}"]
+        parts = [self._target(), *self._away("")]
+        if self.target or self.suppress:
+            parts.append(f"strength={self.strength:g}")
         parts.append(f"phase={self.phase}")
         if isinstance(apart := self.reasoning, AppliedSteering):
             parts += [f"reasoning={apart._target()}", *apart._away("reasoning-")]

@@ -70,6 +70,7 @@ class Wish:
         if target is None and not away and not isinstance(reasoning, AppliedSteering):
             raise self.nothing()
         self.check_apart(target, away)
+        self.check_strength(target, away)
         strength, phase = self.strength(), self.phase(apart=reasoning is not None)
         return replace(AppliedSteering.of(target, away, strength, phase), reasoning=reasoning)
 
@@ -100,6 +101,22 @@ class Wish:
                     param=field,
                     reason="conflict",
                 )
+
+    def check_strength(self, target: Entry | None, away: Sequence[Away]) -> None:
+        """Refuse a strength of nothing.
+
+        Raises:
+            PolicyError: one was sent, and the answer has no edit: the reasoning alone is steered.
+        """
+        if target is None and not away and "strength" in self.asked():
+            field = f"{self._field}.strength"
+            raise PolicyError(
+                f"{field} is {shown(self._wish['strength'])}, and nothing steers the answer; "
+                f"leave it out, or give a target: the reasoning's own strength is "
+                f"{self._field}.{REASONING}.strength",
+                param=field,
+                reason="conflict",
+            )
 
     def target(self) -> Entry | None:
         """The one profile that field, header and `profile` agree on."""

@@ -146,6 +146,7 @@ class Case:
                 f"profile can; available are {self._catalog.languages()}",
                 reason="unknown_language",
             )
+        lacks = bool(reasons)
         reasoning = self._reasoning(clause, client, reasons)
         if target is None and not away and not isinstance(reasoning, AppliedSteering):
             if not terms.steer:
@@ -153,10 +154,8 @@ class Case:
             if not reasons:  # the rule steers the reasoning only, and the client undoes that
                 raise client.nothing_left()
             return self._ruling(clause, None, ",".join(reasons))
-        phase = client.phase(reasoning)
-        applied = replace(
-            AppliedSteering.of(target, away, client.strength(), phase), reasoning=reasoning
-        )
+        strength, phase = client.strength(target, away, lacks=lacks), client.phase(reasoning)
+        applied = replace(AppliedSteering.of(target, away, strength, phase), reasoning=reasoning)
         refuse_reasoning(applied, self._no_reasoning, fields)
         return self._ruling(clause, applied, ",".join(reasons))
 

@@ -93,12 +93,18 @@ class Client:
                 )
         return tuple(away[name] for name in sorted(away))
 
-    def strength(self) -> float:
+    def strength(self, target: Entry | None, away: tuple[Away, ...], *, lacks: bool) -> float:
         """The client's strength, or the rule's.
 
+        Args:
+            target, away: what steers the answer.
+            lacks: the rule steers the answer too, and finds nothing to do so by in this request.
+
         Raises:
-            PolicyError: it is not within the rule's range.
+            PolicyError: it is not within the rule's range, or no answer's.
         """
+        if not lacks:
+            self._wish.check_strength(target, away)
         if "strength" not in self._set:
             return self._clause.terms.strength
         strength = self._wish.strength()

@@ -46,6 +46,11 @@ class Steering(_Edit):
     It has to name a target, a profile, or something to suppress, for the answer or the reasoning.
     """
 
+    strength: Strength | None = Field(
+        default=None,
+        description="Factor on the profile's own; default 1. A server may allow less "
+        "(`--max-strength`). Of the answer: where the reasoning alone is steered it is refused.",
+    )
     phase: Phase | None = Field(
         default=None, description="`all`, the default, or `decode` to leave the prompt alone."
     )

@@ -189,6 +189,11 @@ def test_profile_by_name_and_version(catalog: Catalog) -> None:
             "unknown key",
         ),
         (
+            {"strength": 3, "reasoning": {"target": "de"}},
+            "steering.strength",
+            "is 3, and nothing steers the answer",
+        ),
+        (
             {"target": "de", "phase": "all", "reasoning": "off"},
             "steering.phase",
             "neither reasoning nor answer",
@@ -240,9 +245,7 @@ def test_reasoning_apart_from_the_answer(catalog: Catalog) -> None:
     assert {*two.hashes()} == {each.profile.content_hash for each in (ja, de, zh)}
     alone = decide(catalog, {"reasoning": {"target": "de"}})
     assert alone
-    assert alone.header() == (
-        f"-; strength=1; phase=decode; reasoning={de.label}; reasoning-strength=1"
-    )
+    assert alone.header() == (f"-; phase=decode; reasoning={de.label}; reasoning-strength=1")
     same = decide(catalog, {"target": "ja", "reasoning": "answer"})
     assert same == decide(catalog, {"target": "ja"})
     header = decide(catalog, {"reasoning": "off"}, header=("ja",))

@@ -76,6 +76,7 @@ def test_no_client_gets_what_the_rule_forbids(catalog: Catalog, book: Book, aske
     if "strength" in given:
         assert terms.weakest <= applied.strength <= terms.strongest
         assert applied.strength == wish["strength"]
+        assert applied.target or applied.suppress or found.reason
     else:
         assert applied.strength == terms.strength
     if applied.reasoning is not None:

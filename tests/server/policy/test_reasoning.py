@@ -81,9 +81,7 @@ rules:
 
 def test_reasoning_alone_is_something_to_steer_by(case: Any) -> None:
     alone = "version: 1\ndefaults: {reasoning: {target: de}}"
-    assert header(case(alone)) == (
-        "-; strength=1; phase=decode; reasoning=de; reasoning-strength=1"
-    )
+    assert header(case(alone)) == ("-; phase=decode; reasoning=de; reasoning-strength=1")
     assert "steers and names neither" in wrong(
         "defaults: {steer: false}\nrules: [{name: a, steer: true, reasoning: off}]"
     )
@@ -271,3 +269,27 @@ def test_reasoning_that_never_applies_does_not_forbid_a_phase(case: Any) -> None
     assert header(made) == "de; strength=1; phase=all"
     heir = f"defaults: {rule}\nrules: [{{name: a, steer: true}}]"
     assert wrong(heir).startswith("rules[0] (a), line 3: all edits the prompt too")
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "reasoning: {target: de}, overrides: [strength]",
+        "steer: false, overrides: [reasoning, strength]",
+    ],
+)
+def test_a_strength_of_no_answer_is_refused(case: Any, rule: str) -> None:
+    wish = {"strength": 2, **({"reasoning": {"target": "de"}} if "steer" in rule else {})}
+    with pytest.raises(ApiError, match="nothing steers the answer") as caught:
+        case(f"version: 1\ndefaults: {{{rule}}}", steering=wish).rule()
+    assert (caught.value.status, caught.value.param) == (400, "steering.strength")
+
+
+def test_a_strength_whose_answer_has_no_language_here_is_served_all_the_same(case: Any) -> None:
+    rule = (
+        "version: 1\ndefaults: {target: [detect], reasoning: {target: de}, "
+        "overrides: [strength], missing: unsteered}"
+    )
+    assert header(case(rule, steering={"strength": 2})) == (
+        "-; phase=decode; reasoning=de; reasoning-strength=1; reason=no-language"
+    )
