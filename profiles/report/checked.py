@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from profiles.errors import LangsteerError
+from profiles.profile import ModelIdentity
 
 _Account = TypeVar("_Account", bound=BaseModel)
 
@@ -47,3 +48,24 @@ def read_checked(
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise LangsteerError(f"{file} is damaged: {where}: {first['msg']}; {again}") from None
+
+
+def check_model(file: Path, its: Mapping[str, Any], model: ModelIdentity, *, again: str) -> None:
+    """That an account is of the model that the profiles are of.
+
+    Args:
+        file: it was read from.
+        its: what it says of its model.
+        model: the profiles'.
+        again: what to do where it is of another.
+
+    Raises:
+        LangsteerError: other weights, or another tokenizer.
+    """
+    for name in ("weights", "tokenizer"):
+        mine, found = getattr(model, name), its.get(name)
+        if found != mine:
+            raise LangsteerError(
+                f"{file} is of {its.get('name')}, the profiles are of {model.name} "
+                f"({name} {mine[:12]}, there {str(found)[:12]}); {again}"
+            )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from profiles.errors import LangsteerError
 from profiles.inside.layers.analyse import FILE, FORMAT
 from profiles.profile import ModelIdentity
-from profiles.report.checked import read_checked
+from profiles.report.checked import check_model, read_checked
 
 Half = Literal["detectors", "combinators"]
 
@@ -102,11 +102,5 @@ def read_layers_file(path: Path, model: ModelIdentity) -> dict[str, Any]:
                 f"{file} is damaged: {row.half}, {row.name} is not of {layers.layers} layers; "
                 f"{again}"
             )
-    for name in ("weights", "tokenizer"):
-        mine, its = getattr(model, name), layers.model.get(name)
-        if its != mine:
-            raise LangsteerError(
-                f"{file} is of {layers.model.get('name')}, the profiles are of {model.name} "
-                f"({name} {mine[:12]}, there {str(its)[:12]}); {again}"
-            )
+    check_model(file, layers.model, model, again=again)
     return {"file": str(file), **layers.model_dump()}

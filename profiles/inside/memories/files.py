@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -17,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from profiles.atomic import write_atomically
 from profiles.inside.memories.groups import UNKNOWN, Groups
 from profiles.inside.memories.memory_store import MemoryStore, MemoryStoreError
 from profiles.inside.memories.pieces import Pieces
@@ -68,18 +67,7 @@ def save_store(store: MemoryStore, path: Path) -> None:
     data = save_tensors(arrays, metadata={_KEY: json.dumps(header)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        draft = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.chmod(0o644)
-            draft.replace(path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
+        write_atomically(path, data)
     except OSError as error:
         raise MemoryStoreError(f"cannot write {path}: {error.strerror or error}") from error
 

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from profiles.errors import LangsteerError
 from profiles.inside.mixing.maps import LayerMaps
 from profiles.inside.mixing.study import FORMAT, Study
 from profiles.profile import ModelIdentity
-from profiles.report.checked import read_checked
+from profiles.report.checked import check_model, read_checked
 from profiles.report.write import write, write_bytes
 
 ACCOUNT, ARRAYS = "mixing.json", "maps.npz"
@@ -69,13 +68,7 @@ def read_account(path: Path, model: ModelIdentity) -> dict[str, Any]:
     remake = "write one with `langsteer contextualize MODEL TEXT --out DIR`"
     what = "account of context mixing in"
     account = read_checked(file, _Account, FORMAT, what=what, missing=remake, again=remake)
-    for name in ("weights", "tokenizer"):
-        mine, its = getattr(model, name), account.model.get(name)
-        if its != mine:
-            raise LangsteerError(
-                f"{file} is of {account.model.get('name')}, the profiles are of {model.name} "
-                f"({name} {mine[:12]}, there {str(its)[:12]}); {remake}"
-            )
+    check_model(file, account.model, model, again=remake)
     return account.model_dump()
 
 
