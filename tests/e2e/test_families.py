@@ -220,10 +220,17 @@ def test_steered_as_transformers_with_hooks(
     _compare(name, answered, made[name][1], reference)
 
 
+def _loaded(answer: dict[str, Any]) -> None:
+    """Skips where stock vLLM cannot load the model on this processor."""
+    if "expect weight to be bfloat16" in str(answer.get("error")):
+        pytest.skip("on processors with AMX vLLM's attention for MLA takes no float32")
+
+
 @pytest.mark.parametrize("name", MIXTURES)
 def test_mixtures_of_experts_are_steered_by_offsets_and_memories(
     name: str, answered: dict[str, Any], made: dict[str, tuple[Path, list[Profile]]]
 ) -> None:
+    _loaded(answered[name])
     _, layers, output, dense = MIXTURES[name]
     folder, profiles = made[name]
     reference = Reference(str(folder), layers=layers, down=MLP, output=output)
@@ -276,6 +283,7 @@ def test_an_edit_of_experts_is_added_once_and_not_once_a_rank(
     start_engine: Any,
     tmp_path: Path,
 ) -> None:
+    _loaded(answered[name])
     folder, profiles = made[name]
     offered = _loads(name, profiles)
     asked = [None, *({"target": p.content_hash, "strength": STRENGTH} for p in offered)]
