@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 from server.applied import AppliedSteering, Away, Reasoning
-from server.catalog import Catalog, Entry, Role
+from server.catalog import Catalog, Entry
 from server.errors import PolicyError
-from server.languages import LanguageTag
+from server.names import Names, type_error
 from server.shown import shown
 from steering.request import MAX_SUPPRESS, PHASES, Phase
 
@@ -50,7 +50,7 @@ class Wish:
             wish = {}
         known = ", ".join(keys)
         if not isinstance(wish, Mapping):
-            raise _type_error(field, wish, f"an object with {known}")
+            raise type_error(field, wish, f"an object with {known}")
         if unknown := sorted(set(wish) - set(keys)):
             raise PolicyError(
                 f"{field} has the unknown key {shown(unknown[0])}; known are {known}",
@@ -61,6 +61,7 @@ class Wish:
         self._field = field
         self._header = header
         self._catalog = catalog
+        self._names = Names(catalog)
         self._max_strength = max_strength
 
     def resolve(self) -> AppliedSteering:
@@ -123,7 +124,7 @@ class Wish:
         chosen: Entry | None = None
         field = f"{self._field}.target"
         if (text := self._wish.get("target")) is not None:
-            chosen = self._language(text, field, "target")
+            chosen = self._names.language(text, field, "target")
         if len(self._header) > 1:
             raise PolicyError(
                 f"the header {HEADER} was sent {len(self._header)} times, may be sent once",
@@ -131,7 +132,7 @@ class Wish:
                 reason="conflict",
             )
         if self._header:
-            other = self._language(self._header[0].strip(), HEADER, "target")
+            other = self._names.language(self._header[0].strip(), HEADER, "target")
             if chosen is not None and other is not chosen:
                 raise PolicyError(
                     f"{field} means profile {chosen.label}, the header {HEADER} means "
@@ -142,7 +143,7 @@ class Wish:
             chosen, field = other, field if chosen else HEADER
         if (text := self._wish.get("profile")) is None:
             return chosen
-        named = self._profile(text)
+        named = self._names.profile(text, f"{self._field}.profile")
         # A language may have several profiles: the target says which language, the profile
         # which of them.
         if chosen is not None and chosen.tag.distance(named.tag) is None:
@@ -162,7 +163,7 @@ class Wish:
             return ()
         if not isinstance(value, list | Mapping):
             expected = 'a list of language tags such as ["zh"], or strengths such as {"zh": 0.5}'
-            raise _type_error(field, value, expected)
+            raise type_error(field, value, expected)
         if len(value) > MAX_SUPPRESS:
             raise PolicyError(
                 f"{field} has {len(value)} languages, may have at most {MAX_SUPPRESS}",
@@ -173,7 +174,7 @@ class Wish:
         named = value.items() if isinstance(value, Mapping) else ((text, None) for text in value)
         for i, (text, given) in enumerate(named):
             place = f"{field}[{i if isinstance(value, list) else shown(text)}]"
-            entry = self._language(text, place, "suppress")
+            entry = self._names.language(text, place, "suppress")
             own = None if given is None else self._strength(place, given)
             if found.setdefault(entry.name, (entry, own))[1] != own:
                 raise PolicyError(
@@ -183,54 +184,12 @@ class Wish:
                 )
         return tuple(found[name] for name in sorted(found))
 
-    def _language(self, text: Any, field: str, role: Role) -> Entry:
-        if not isinstance(text, str):
-            raise _type_error(field, text, 'a language tag such as "de"')
-        try:
-            entry = self._catalog.nearest(LanguageTag.parse(text), role)
-            why = "no loaded profile is of that language"
-        except ValueError as error:
-            entry, why = None, str(error)
-        if entry is None:
-            raise PolicyError(
-                f"{field} is {shown(text)}: {why}; available are {self._catalog.languages()}",
-                param=field,
-                reason="unknown_language",
-            )
-        _need(entry, role, field)
-        return entry
-
-    def _profile(self, text: Any) -> Entry:
-        field = f"{self._field}.profile"
-        if not isinstance(text, str):
-            raise _type_error(field, text, 'a profile\'s name or "name@version"')
-        name, _, version = text.partition("@")
-        entry = self._catalog.get(name)
-        wrong = (
-            entry is not None
-            and "@" in text
-            and version.lower()
-            not in {
-                entry.profile.version,
-                entry.profile.content_hash,
-            }
-        )
-        if entry is None or wrong:
-            why = "another version is loaded" if wrong else "no such profile is loaded"
-            raise PolicyError(
-                f"{field} is {shown(text)}: {why}; available are {self._catalog.names()}",
-                param=field,
-                reason="unknown_profile",
-            )
-        _need(entry, "target", field)
-        return entry
-
     def _strength(self, field: str, value: Any) -> float:
         expected = f"a number over 0 and at most {self._max_strength:g}"
         if value is None:
             return min(1.0, self._max_strength)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise _type_error(field, value, expected)
+            raise type_error(field, value, expected)
         if not 0 < value <= self._max_strength:  # NaN fails every comparison
             out = "for an unsteered answer leave `steering` out"
             if not field.endswith(".strength"):
@@ -264,7 +223,7 @@ class Wish:
                 f"{field} is {shown(value)}, must be {_REASONINGS}", param=field, reason="bad_value"
             )
         if not isinstance(value, Mapping):
-            raise _type_error(field, value, _REASONINGS)
+            raise type_error(field, value, _REASONINGS)
         own = Wish(value, (), self._catalog, self._max_strength, field=field, keys=_APART)
         target, away = own.target(), own.suppress()
         if target is None and not away:
@@ -284,7 +243,7 @@ class Wish:
         if value is None:
             return "decode" if apart else "all"
         if not isinstance(value, str):
-            raise _type_error(field, value, f"one of {_PHASES}")
+            raise type_error(field, value, f"one of {_PHASES}")
         if value not in PHASES:
             raise PolicyError(
                 f"{field} is {shown(value)}, must be one of {_PHASES}",
@@ -299,19 +258,3 @@ class Wish:
                 reason="conflict",
             )
         return cast(Phase, value)
-
-
-def _need(entry: Entry, role: Role, field: str) -> None:
-    if not entry.has(role):
-        raise PolicyError(
-            f"{field}: profile {entry.label} has no edit for {role}, "
-            f"only for {' and '.join(entry.profile.edits())}",
-            param=field,
-            reason="missing_edit",
-        )
-
-
-def _type_error(field: str, value: Any, expected: str) -> PolicyError:
-    return PolicyError(
-        f"{field} is {shown(value)}, must be {expected}", param=field, reason="bad_type"
-    )
