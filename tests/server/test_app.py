@@ -4,11 +4,9 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import httpx
@@ -17,11 +15,11 @@ from fastapi import FastAPI, Request
 from prometheus_client import REGISTRY
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-import server.app
 from profiles.profile import ModelIdentity
 from server.app import SteeringEndpoints
 from server.keyring import hash_key
 from steering.errors import EngineError
+from tests.server.operated import plugged
 
 
 class Client:
@@ -67,16 +65,8 @@ class KeyCheck:
 def plugin(
     folder: Path, control: Any, model: ModelIdentity, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[SteeringEndpoints]:
-    engine = ModuleType("steering.engine.control")
-    engine.EngineControl = lambda client: control  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "steering.engine.control", engine)
-    monkeypatch.setattr(server.app, "fingerprint", lambda path, name: model)
-    monkeypatch.setenv("LANGSTEER_PROFILES_DIR", str(folder))
-    monkeypatch.setenv("LANGSTEER_MODEL", "tiny")
-    before = set(REGISTRY._collector_to_names)
-    yield SteeringEndpoints()
-    for collector in set(REGISTRY._collector_to_names) - before:
-        REGISTRY.unregister(collector)
+    with plugged(folder, control, model, monkeypatch):
+        yield SteeringEndpoints()
 
 
 @pytest.fixture

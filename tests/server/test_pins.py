@@ -4,36 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from safetensors.numpy import load, save
 
 from profiles import store
 from profiles.profile import ModelIdentity, Profile
-from server import admin
-from server.leases import Leases
 from server.registry import Registry
-from server.scan import scan
+from tests.server.operated import operator, started
 
 
 @pytest.fixture
 async def registry(folder: Path, control: Any, model: ModelIdentity) -> Registry:
-    registry = Registry(partial(scan, folder, model), control, Leases(), 8.0)
-    await registry.start()
-    return registry
+    return await started(folder, control, model)
 
 
 @pytest.fixture
 async def client(registry: Registry, control: Any) -> AsyncIterator[httpx.AsyncClient]:
-    app = FastAPI()
-    app.include_router(admin.router(lambda: registry, lambda: control))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test/v1/steering") as client:
+    async with operator(registry, control) as client:
         yield client
 
 

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import httpx
 import pytest
 from fastapi import FastAPI
 from prometheus_client import REGISTRY
 
-import server.app
 from profiles import store
 from profiles.errors import LangsteerError, ProfileError
 from profiles.profile import ModelIdentity, Profile
 from profiles.sharing.keys import PublicKeys
 from profiles.sharing.signer import Signer, make_keys
-from server import admin, launch, options
+from server import launch, options
 from server.app import SteeringEndpoints
 from server.errors import ProfileFileInvalidError
 from server.folder import read_folder
 from server.leases import Leases
 from server.registry import Registry
 from server.scan import scan
+from tests.server.operated import operator, plugged
 
 
 @pytest.fixture
@@ -103,10 +100,7 @@ async def test_the_endpoint_says_why(
     sign()
     await registry.start()
     store.save(make_profile("fr"), folder)
-    app = FastAPI()
-    app.include_router(admin.router(lambda: registry, lambda: control))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test/v1/steering") as client:
+    async with operator(registry, control) as client:
         answer = await client.post("/profiles/fr/load")
     assert answer.status_code == 422
     assert "fr.safetensors.minisig" in answer.json()["error"]["message"]
@@ -152,29 +146,21 @@ def test_the_command_checks_before_anything_is_loaded(
 
 
 @pytest.fixture
-def plugged(
+def surroundings(
     folder: Path, control: Any, model: ModelIdentity, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[pytest.MonkeyPatch]:
-    engine = ModuleType("steering.engine.control")
-    engine.EngineControl = lambda client: control  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "steering.engine.control", engine)
-    monkeypatch.setattr(server.app, "fingerprint", lambda path, name: model)
-    monkeypatch.setenv("LANGSTEER_PROFILES_DIR", str(folder))
-    monkeypatch.setenv("LANGSTEER_MODEL", "tiny")
-    before = set(REGISTRY._collector_to_names)
-    yield monkeypatch
-    for collector in set(REGISTRY._collector_to_names) - before:
-        REGISTRY.unregister(collector)
+    with plugged(folder, control, model, monkeypatch):
+        yield monkeypatch
 
 
 async def test_the_servers_own_process_demands_them_too(
-    plugged: pytest.MonkeyPatch, keys: tuple[Path, Path], sign: Callable[..., None]
+    surroundings: pytest.MonkeyPatch, keys: tuple[Path, Path], sign: Callable[..., None]
 ) -> None:
     class Client:
         async def get_supported_tasks(self) -> tuple[str, ...]:
             return ("generate",)
 
-    plugged.setenv("LANGSTEER_PROFILE_KEY", str(keys[1]))
+    surroundings.setenv("LANGSTEER_PROFILE_KEY", str(keys[1]))
     plugin, app = SteeringEndpoints(), FastAPI()
     plugin.attach_router(app)
     with pytest.raises(ProfileError, match="is not signed"):
@@ -182,6 +168,6 @@ async def test_the_servers_own_process_demands_them_too(
     sign()
     await plugin.init_state(Client(), app.state, Namespace(model="/m"))
     assert REGISTRY.get_sample_value("langsteer_profiles_loaded") == 2
-    plugged.setenv("LANGSTEER_PROFILE_KEY", str(keys[0]))
+    surroundings.setenv("LANGSTEER_PROFILE_KEY", str(keys[0]))
     with pytest.raises(LangsteerError, match="looks like a secret key"):
         SteeringEndpoints()

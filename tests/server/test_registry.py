@@ -23,6 +23,7 @@ from server.leases import Leases
 from server.registry import Registry
 from server.scan import scan
 from steering.errors import EngineError
+from tests.server.operated import started
 
 
 @pytest.fixture
@@ -32,9 +33,7 @@ def leases() -> Leases:
 
 @pytest.fixture
 async def registry(folder: Path, control: Any, model: ModelIdentity, leases: Leases) -> Registry:
-    registry = Registry(partial(scan, folder, model), control, leases, 8.0)
-    await registry.start()
-    return registry
+    return await started(folder, control, model, leases)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.deploy.helm import chart
-from tests.deploy.helm.cases import ACCESS, CASES, EVERYTHING, KEY_OPTION, POLICY
+from tests.deploy.helm.cases import ACCESS, EVERYTHING, KEY_OPTION, POLICY
 from tests.deploy.helm.chart import (
     LEAST,
     Rendered,
@@ -20,11 +20,6 @@ from tests.deploy.helm.chart import (
 pytestmark = pytest.mark.skipif(
     chart.helm() is None, reason="helm is not installed (deploy/setup_helm.sh)"
 )
-
-
-@pytest.fixture(params=CASES)
-def made(request: pytest.FixtureRequest) -> Rendered:
-    return render(CASES[request.param])
 
 
 def budget(probe: dict[str, Any]) -> int:

@@ -13,24 +13,17 @@ from typer.testing import CliRunner
 from server import launch
 from server.cli import add_serve
 from tests.deploy.helm import chart
-from tests.deploy.helm.cases import CASES
 from tests.deploy.helm.chart import (
     NAMESPACE,
     RELEASE,
     Rendered,
     containers,
     matches,
-    render,
 )
 
 pytestmark = pytest.mark.skipif(
     chart.helm() is None, reason="helm is not installed (deploy/setup_helm.sh)"
 )
-
-
-@pytest.fixture(params=CASES)
-def made(request: pytest.FixtureRequest) -> Rendered:
-    return render(CASES[request.param])
 
 
 def test_everything_has_its_labels_and_place(made: Rendered) -> None:
