@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import httpx
 
+from profiles.atomic import write_atomically
 from profiles.errors import LangsteerError
 from server.on_ray.order import Answer, Files, Order, digest
 
@@ -148,9 +149,7 @@ def _write(folder: Path, files: Files) -> None:
     """Make the folder hold these files and no others; each appears whole."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
-        beside = folder / f".{name}.part"
-        beside.write_bytes(data)
-        beside.replace(folder / name)
+        write_atomically(folder / name, data)
     for path in folder.iterdir():
         if path.name not in files:
             path.unlink()
